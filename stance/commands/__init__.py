@@ -1,0 +1,1 @@
+"""The console commands: Hydra configs to typed arguments, then one call."""

@@ -1,0 +1,1 @@
+"""The texts of the newsstance corpus, their guideline, data card, fixed split and check."""
