@@ -1,0 +1,348 @@
+"""``stance-predict``: documents in, one row per text x actor x target out."""
+
+from __future__ import annotations
+
+import difflib
+import glob
+import logging
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, fields
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any, NoReturn
+
+import hydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from rich.console import Console
+
+from stance.batch_prediction import (
+    DocumentClassifier,
+    PredictionRun,
+    PredictionStoppedError,
+    RejectFile,
+    predict_documents,
+)
+from stance.documents import TripleColumns, iter_documents
+from stance.encodings import DocumentError, detect_encoding
+from stance.locations import config_dir
+from stance.prediction_files import PredictionFileError, check_output, open_writer
+from stance.prediction_table import print_predictions
+from stance.schema import Document
+
+logger = logging.getLogger(__name__)
+
+TEXT_KEYS = ("input", "targets", "actors", "output", "model_dir")
+EXIT_DATA, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+
+
+class UsageError(ValueError):
+    """An argument is missing or wrong; the message names it and says what would be right."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictArguments:
+    """What the command takes; ``configs/predict.yaml`` sets the defaults.
+
+    Raises:
+        UsageError: if an argument has the wrong type or value, or contradicts another.
+    """
+
+    input: str | Sequence[str] | None = None
+    """File, directory or glob of documents, or a list of these."""
+    targets: str | Sequence[str] | None = None
+    """Target texts, or a text file with one a line; None takes those of the documents."""
+    actors: str | Sequence[str] | None = None
+    """Names of actors, or a text file with one a line; None takes those of the documents."""
+    author_actor: bool = False
+    """Ask for the author of each text as well."""
+    output: str | None = None
+    """The file of rows, .jsonl, .csv or .parquet; None only shows a table."""
+    overwrite: bool = False
+    """Replace ``output`` where it exists."""
+    on_error: str = "stop"
+    """``stop`` at a bad record, or ``skip`` it and note it in ``<output>.rejects.jsonl``."""
+    show: bool = False
+    """Print a table of who stands where for the first texts."""
+    show_texts: int = 20
+    """How many texts the table shows."""
+    columns: Mapping[str, str | None] | None = None
+    """Names of the columns of flat triples, by field (text, actor, target, ...)."""
+    model_dir: str | None = None
+    """Directory of a trained model; None takes the shipped one."""
+    device: str = "auto"
+    """``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``."""
+
+    def __post_init__(self) -> None:
+        if not self.input:
+            raise UsageError("input is missing; give input=PATH, a file, directory or glob")
+        for name in ("input", "targets", "actors"):
+            value = getattr(self, name)
+            texts = [value] if isinstance(value, str) else value
+            if texts is not None and not (
+                isinstance(texts, Sequence) and all(isinstance(text, str) for text in texts)
+            ):
+                raise UsageError(
+                    f"{name} is {value!r}; give a text or a list of texts, "
+                    f"""such as {name}='["...", "..."]'"""
+                )
+        for name in ("output", "model_dir"):
+            if not isinstance(getattr(self, name), str | None):
+                raise UsageError(f"{name} is {getattr(self, name)!r}; give a path or null")
+        for name in ("author_actor", "overwrite", "show"):
+            if not isinstance(getattr(self, name), bool):
+                raise UsageError(f"{name} is {getattr(self, name)!r}; give true or false")
+        if self.on_error not in ("stop", "skip"):
+            raise UsageError(f"on_error is {self.on_error!r}; give stop or skip")
+        if type(self.show_texts) is not int or self.show_texts < 1:
+            raise UsageError(f"show_texts is {self.show_texts!r}; give a number from 1 up")
+
+
+def main() -> None:
+    """The console command: read the command line, run, and end with 0, 1 (data) or 2 (usage)."""
+    try:
+        sys.argv[1:] = quote_overrides(sys.argv[1:])
+    except UsageError as error:
+        fail(error, EXIT_USAGE)
+    run_from_config()
+
+
+@hydra.main(version_base="1.3", config_path=str(config_dir()), config_name="predict")
+def run_from_config(config: DictConfig) -> None:
+    try:
+        predict(build_arguments(config))
+    except UsageError as error:
+        fail(error, EXIT_USAGE)
+    except (PredictionStoppedError, PredictionFileError, DocumentError, OSError) as error:
+        fail(error, EXIT_DATA)
+    except KeyboardInterrupt:
+        fail("interrupted; the rows written so far are kept", EXIT_INTERRUPTED)
+
+
+def fail(error: Exception | str, code: int) -> NoReturn:
+    """One line on stderr, no traceback."""
+    print("error:", " ".join(str(error).split()), file=sys.stderr)
+    raise SystemExit(code)
+
+
+def quote_overrides(overrides: Sequence[str]) -> list[str]:
+    """The command line with plain texts quoted for Hydra.
+
+    Hydra's grammar takes ``input=Übersicht.txt`` or ``targets=Ja, sofort.`` for mistakes unless
+    the value is in quotes inside the shell's quotes; these arguments are texts in any case.
+
+    Raises:
+        UsageError: if an override cannot be parsed or names an argument that does not exist.
+    """
+    quoted = []
+    sweep = {"-m", "--multirun"} & set(overrides)
+    known = {field.name for field in fields(PredictArguments)} | {"hydra"}
+    for override in overrides:
+        key, equals, value = override.partition("=")
+        if not equals or override.startswith("-"):
+            quoted.append(override)
+            continue
+        if key in TEXT_KEYS and value and value[0] not in "[\"'" and value != "null" and not sweep:
+            # In Hydra's quotes a backslash is one of the text, except before a quote.
+            escaped = re.sub(r"(\\+)('|$)", r"\1\1\2", value).replace("'", r"\'")
+            override = f"{key}='{escaped}'"
+        try:
+            parsed = OverridesParser.create().parse_override(override)
+        except HydraException as error:
+            raise UsageError(
+                f"cannot read {override}; put a list in single quotes and each text in it in "
+                f"""double quotes: {key}='["...", "..."]'"""
+            ) from error
+        name = parsed.key_or_group.partition(".")[0].partition("/")[0]
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(known))}"
+            raise UsageError(f"there is no argument {name!r}; {hint}")
+        quoted.append(override)
+    return quoted
+
+
+def build_arguments(config: DictConfig) -> PredictArguments:
+    """Typed arguments from a composed ``predict.yaml``.
+
+    Raises:
+        UsageError: as ``PredictArguments``, and for values that cannot be resolved.
+    """
+    try:
+        values: Any = OmegaConf.to_container(config, resolve=True)
+    except OmegaConfBaseException as error:
+        raise UsageError(str(error)) from error
+    return PredictArguments(**values)
+
+
+def predict(arguments: PredictArguments) -> None:
+    """Run the command.
+
+    Raises:
+        UsageError: if arguments do not fit the files that they name.
+        PredictionFileError: if a prediction cannot be written as a row.
+        DocumentError: if the first document cannot be read; nothing is written then.
+        PredictionStoppedError: if a later one cannot; the rows before it are written.
+    """
+    targets = read_texts(arguments.targets, "targets")
+    actors = read_texts(arguments.actors, "actors")
+    output = None if arguments.output is None else Path(arguments.output)
+    inputs = [arguments.input] if isinstance(arguments.input, str) else list(arguments.input or ())
+    rejects = RejectFile(None)
+    if output is not None:
+        try:
+            check_output(output, arguments.overwrite)
+        except PredictionFileError as error:
+            raise UsageError(str(error)) from error
+        check_apart(output, inputs)
+        rejects = RejectFile(output.with_name(output.name + ".rejects.jsonl"))
+        check_rejects(rejects, arguments.overwrite)
+    on_reject = rejects.add if arguments.on_error == "skip" else None
+    documents = open_documents(inputs, arguments.columns, on_reject)
+    if output is None:
+        documents = islice(documents, arguments.show_texts + 1)
+    classifier = load_classifier(arguments.model_dir, arguments.device)
+    try:
+        with (
+            nullcontext() if output is None else open_writer(output, arguments.overwrite) as writer
+        ):
+            run = predict_documents(
+                classifier,
+                documents,
+                writer,
+                targets=targets,
+                actors=actors,
+                author_actor=arguments.author_actor,
+                on_reject=on_reject,
+                keep=arguments.show_texts if arguments.show or output is None else 0,
+            )
+    except PredictionStoppedError as error:
+        report_run(error.run, output, rejects)
+        raise
+    report_run(run, output, rejects)
+
+
+def report_run(run: PredictionRun, output: Path | None, rejects: RejectFile) -> None:
+    """Show the table that ``run`` kept texts for, and log the counts."""
+    if run.first:
+        print_predictions(run.first, Console())
+    if run.first and run.texts > len(run.first):
+        more = "give output=FILE for all" if output is None else f"all are in {output}"
+        logger.info("the table shows the first %d texts; %s", len(run.first), more)
+    if run.marked_rows:
+        logger.warning("%d rows carry a warning", run.marked_rows)
+    if rejects.count:
+        logger.warning("%d records left out, see %s", rejects.count, rejects.path or "the log")
+    if output is not None:
+        logger.info("%d rows of %d texts in %s", run.rows, run.texts, output)
+
+
+def load_classifier(model_dir: str | None, device: str) -> DocumentClassifier:
+    """The trained model; raises ``UsageError`` if there is none that works."""
+    from safetensors import SafetensorError
+
+    from stance.inference import StanceClassifier
+
+    try:
+        return StanceClassifier.from_pretrained(model_dir, device=device)
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        where = "the shipped model" if model_dir is None else f"model_dir {model_dir}"
+        raise UsageError(f"{where} cannot be loaded: {error}") from error
+
+
+def open_documents(
+    inputs: Sequence[str],
+    columns: Mapping[str, str | None] | None,
+    on_reject: Callable[[DocumentError], None] | None,
+) -> Iterator[Document]:
+    """The documents of all inputs; the first one is read at once, to see that there is one.
+
+    Raises:
+        DocumentError: if the first document cannot be read, or there is none.
+        UsageError: if a column mapping names an unknown field.
+    """
+    documents = iter_documents(inputs, columns=build_columns(columns), on_error=on_reject)
+    first = next(iter(documents), None)
+    if first is None:
+        raise DocumentError(f"no documents in {', '.join(inputs)}")
+    return chain([first], documents)
+
+
+def build_columns(columns: Mapping[str, str | None] | None) -> TripleColumns | None:
+    known = [field.name for field in fields(TripleColumns)]
+    for name, column in (columns or {}).items():
+        if name not in known or not isinstance(column, str | None):
+            raise UsageError(
+                f"columns.{name} is {column!r}; give the name of a column for one of {known}"
+            )
+    return TripleColumns(**columns) if columns else None
+
+
+def read_texts(value: str | Sequence[str] | None, name: str) -> list[str] | None:
+    """Targets or actors: a list, one text, or the lines of the text file that ``value`` names.
+
+    Raises:
+        UsageError: if there are none, one is empty, or one is there twice.
+        DocumentError: if the file cannot be read.
+    """
+    if value is None:
+        return None
+    texts = list(value) if not isinstance(value, str) else [value]
+    if isinstance(value, str) and is_file(value):
+        name = f"{name} in {value}"
+        path = Path(value)
+        lines = path.read_text(encoding=detect_encoding(path)).splitlines()
+        texts = [line for line in lines if line.strip()]
+    elif isinstance(value, str) and value.lower().endswith(".txt"):
+        raise UsageError(f"{name}: there is no file {value}")
+    texts = [text.strip() for text in texts]
+    if not texts or not all(texts):
+        raise UsageError(f"{name}: an empty text; give texts, or null for those of the documents")
+    repeated = next((text for n, text in enumerate(texts) if text in texts[:n]), None)
+    if repeated is not None:
+        raise UsageError(f"{name}: {repeated!r} is there twice; give each once")
+    return texts
+
+
+def is_file(text: str) -> bool:
+    try:
+        return Path(text).is_file()
+    except (OSError, ValueError):  # a long sentence is no valid file name
+        return False
+
+
+def check_apart(output: Path, inputs: Iterable[str]) -> None:
+    """See that the output is not among the input, now or in a second run.
+
+    Raises:
+        UsageError: if ``output`` is an input, or lies in an input directory.
+    """
+    place = output.resolve()
+    for pattern in inputs:
+        for name in [pattern, *glob.glob(pattern, recursive=True)]:  # noqa: PTH207
+            path = Path(name).resolve()
+            if path == place:
+                raise UsageError(f"output {output} is also an input; choose another path")
+            if path.is_dir() and path in place.parents:
+                raise UsageError(
+                    f"output {output} lies in the input directory {name}, where the next run would "
+                    "read it; choose a path outside"
+                )
+
+
+def check_rejects(rejects: RejectFile, overwrite: bool) -> None:
+    """See that no rejects of an earlier run are there; with ``overwrite`` they are removed.
+
+    Raises:
+        UsageError: if the file exists and may not be removed.
+    """
+    if rejects.path is None or not rejects.path.exists():
+        return
+    if not overwrite:
+        raise UsageError(f"{rejects.path} exists; move it away or set overwrite=true")
+    rejects.path.unlink()

@@ -1,0 +1,351 @@
+"""Write predictions to JSONL, CSV or Parquet as they come, and read them back.
+
+All three kinds hold the columns of ``Prediction.to_row``, in UTF-8. The columns ``mentions,
+evidence, windows, warnings`` are lists: JSON in a CSV cell, lists of structs in Parquet.
+
+What ``write`` has returned from stays readable, whatever happens next. JSONL and CSV files only
+grow by whole rows. A Parquet file cannot grow, as its index stands at its end; its rows go to small
+complete files in ``<output>.parts`` that ``close`` joins, so after a kill that folder has the rows.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from pydantic import ValidationError
+
+from stance.schema import LABELS, Prediction
+
+if TYPE_CHECKING:
+    import pyarrow
+
+ENDINGS = (".jsonl", ".csv", ".parquet")
+"""The file endings that say how predictions are written."""
+
+NESTED_COLUMNS = ("mentions", "evidence", "windows", "warnings")
+COLUMNS = (
+    *("document_id", "actor_id", "actor", "target_id", "target", "label"),
+    *(f"p_{label}" for label in LABELS),
+    *("confidence", "abstained", *NESTED_COLUMNS, "model"),
+)
+"""The columns of a row, in the order in which they are written."""
+
+Renderer = Callable[[Sequence[Mapping[str, Any]]], str]
+
+ROWS_PER_PART = 1_000
+ROWS_PER_GROUP = 50_000
+CSV_FIELD_LIMIT = 2**31 - 1
+
+
+class PredictionFileError(ValueError):
+    """A file of predictions cannot be written or read; the message says which and why."""
+
+
+def check_output(path: str | Path, overwrite: bool = False) -> None:
+    """See that ``path`` can be written, and change nothing.
+
+    Raises:
+        PredictionFileError: if the ending is not one of ``ENDINGS``, or if ``path`` or the rows of
+            an interrupted run are there and ``overwrite`` is false.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in ENDINGS:
+        raise PredictionFileError(
+            f"output {path}: the ending {path.suffix!r} is not known; use {' or '.join(ENDINGS)}"
+        )
+    if path.is_dir():
+        raise PredictionFileError(f"output {path} is a directory; give a file")
+    if overwrite:
+        return
+    if path.exists():
+        raise PredictionFileError(
+            f"output {path} exists; choose another path or set overwrite=true"
+        )
+    if parts_of(path).exists():
+        raise PredictionFileError(
+            f"{parts_of(path)} holds the rows of an interrupted run; move it away "
+            "(read_predictions reads it) or set overwrite=true"
+        )
+
+
+class LineWriter:
+    """Appends rows as lines; a batch that could only be written in part is taken back."""
+
+    def __init__(self, path: Path, render: Renderer, header: str = "") -> None:
+        self._render = render
+        # Unbuffered: a batch is in the file when write() returns, also if the process is killed.
+        self._file = path.open("wb", buffering=0)
+        self._append(header)
+
+    def write(self, predictions: Sequence[Prediction]) -> None:
+        self._append(self._render(build_rows(predictions)))
+
+    def _append(self, text: str) -> None:
+        start = self._file.tell()
+        rest = memoryview(text.encode("utf-8"))
+        try:
+            while rest:
+                rest = rest[self._file.write(rest) or 0 :]
+        except BaseException:
+            self._file.truncate(start)
+            self._file.seek(start)
+            raise
+
+    def close(self) -> None:
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class ParquetWriter:
+    """Collects rows into part files of ``ROWS_PER_PART`` rows or more, joined by ``close``.
+
+    Rows wait in memory until a part is full, so a kill can cost up to that many rows.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._parts = parts_of(path)
+        if self._parts.exists():
+            shutil.rmtree(self._parts)
+        path.unlink(missing_ok=True)
+        self._parts.mkdir()
+        self._count = 0
+        self._rows: list[dict[str, Any]] = []
+
+    def write(self, predictions: Sequence[Prediction]) -> None:
+        self._rows += build_rows(predictions)
+        if len(self._rows) >= ROWS_PER_PART:
+            self._write_part()
+
+    def _write_part(self) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        part = self._parts / f"part-{self._count:08d}.parquet"
+        unfinished = part.with_suffix(".unfinished")
+        pq.write_table(pa.Table.from_pylist(self._rows, schema=parquet_schema()), unfinished)
+        unfinished.replace(part)
+        self._count += 1
+        self._rows = []
+
+    def close(self) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        if not self._parts.exists():
+            return
+        if self._rows:
+            self._write_part()
+        joined = self._parts / "joined.unfinished"
+        with pq.ParquetWriter(joined, parquet_schema()) as out:
+            waiting: list[pa.Table] = []
+            for part in sorted(self._parts.glob("part-*.parquet")):
+                waiting.append(pq.read_table(part))
+                if sum(len(table) for table in waiting) >= ROWS_PER_GROUP:
+                    out.write_table(pa.concat_tables(waiting))
+                    waiting = []
+            if waiting:
+                out.write_table(pa.concat_tables(waiting))
+        joined.replace(self._path)
+        shutil.rmtree(self._parts)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+PredictionWriter = LineWriter | ParquetWriter
+"""Takes predictions batch by batch; a context manager that closes itself."""
+
+
+def open_writer(path: str | Path, overwrite: bool = False) -> PredictionWriter:
+    """A writer of the kind that the ending of ``path`` asks for; makes missing folders.
+
+    Raises:
+        PredictionFileError: as ``check_output``.
+        OSError: if the file cannot be created.
+    """
+    path = Path(path)
+    check_output(path, overwrite)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix.lower() == ".parquet":
+        return ParquetWriter(path)
+    if path.suffix.lower() == ".csv":
+        return LineWriter(path, render_csv, header=csv_lines([COLUMNS]))
+    return LineWriter(path, render_jsonl)
+
+
+def parquet_schema() -> pyarrow.Schema:
+    """The Arrow schema of the rows; offsets are int64, probabilities float64."""
+    import pyarrow as pa
+
+    span = [pa.field("start", pa.int64(), False), pa.field("end", pa.int64(), False)]
+    passage = pa.list_(pa.struct([*span, pa.field("text", pa.string())]))
+    kinds: dict[str, pa.DataType] = {
+        **{f"p_{label}": pa.float64() for label in LABELS},
+        "confidence": pa.float64(),
+        "abstained": pa.bool_(),
+        "mentions": passage,
+        "evidence": passage,
+        "windows": pa.list_(pa.struct(span)),
+        "warnings": pa.list_(pa.string()),
+    }
+    return pa.schema([pa.field(name, kinds.get(name, pa.string()), False) for name in COLUMNS])
+
+
+def build_rows(predictions: Sequence[Prediction]) -> list[dict[str, Any]]:
+    """The rows of some predictions.
+
+    Raises:
+        PredictionFileError: if a probability is not a number, or a mention or piece of evidence
+            has other keys than ``start, end, text``: no kind of file may lose one unseen.
+    """
+    rows = [prediction.to_row() for prediction in predictions]
+    for row in rows:
+        where = f"document {row['document_id']!r}, actor {row['actor']!r}"
+        for column in (*(f"p_{label}" for label in LABELS), "confidence"):
+            if not math.isfinite(row[column]):
+                raise PredictionFileError(f"{where}: {column} is {row[column]}, not a number")
+        for column in ("mentions", "evidence"):
+            for passage in row[column]:
+                if not {"start", "end"} <= passage.keys() <= {"start", "end", "text"}:
+                    raise PredictionFileError(
+                        f"{where}: {column} has the keys {sorted(passage)}; "
+                        "they must be start, end and, at most, text"
+                    )
+    return rows
+
+
+def render_jsonl(rows: Sequence[Mapping[str, Any]]) -> str:
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
+def render_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    return csv_lines([render_cell(row[name]) for name in COLUMNS] for row in rows)
+
+
+def csv_lines(rows: Iterable[Iterable[Any]]) -> str:
+    out = io.StringIO()
+    # All text is quoted, so that a lone carriage return in a text does not end the row.
+    csv.writer(out, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n").writerows(rows)
+    return out.getvalue()
+
+
+def render_cell(value: Any) -> Any:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, list | bool) else value
+
+
+def read_predictions(path: str | Path) -> list[Prediction]:
+    """All predictions of a file; see ``iter_predictions``."""
+    return list(iter_predictions(path))
+
+
+def iter_predictions(path: str | Path) -> Iterator[Prediction]:
+    """The predictions of a file that this module wrote, one at a time.
+
+    ``path`` may also be the ``.parts`` folder that an interrupted run left.
+
+    Raises:
+        PredictionFileError: naming file, line (row, in Parquet) and column of what is wrong.
+        FileNotFoundError: if there is no such file.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"no file of predictions at {path}")
+    if path.is_dir():
+        parts = sorted(path.glob("part-*.parquet"))
+        if not parts:
+            raise PredictionFileError(f"{path}: a folder without parts of predictions")
+        for part in parts:
+            yield from iter_predictions(part)
+        return
+    readers = {".jsonl": read_jsonl_rows, ".csv": read_csv_rows, ".parquet": read_parquet_rows}
+    if path.suffix.lower() not in readers:
+        raise PredictionFileError(
+            f"{path}: the ending {path.suffix!r} is not known; use {' or '.join(ENDINGS)}"
+        )
+    for where, row in readers[path.suffix.lower()](path):
+        yield build_prediction(row, f"{path}, {where}")
+
+
+def read_jsonl_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    with path.open(encoding="utf-8", newline="\n") as lines:
+        for number, line in enumerate(lines, start=1):
+            if line.strip():
+                row = parse_json(line, f"{path}, line {number}")
+                if not isinstance(row, dict):
+                    raise PredictionFileError(f"{path}, line {number}: not a JSON object")
+                yield f"line {number}", row
+
+
+def read_csv_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    # Cells of long texts pass the module's default limit of 128 KiB.
+    csv.field_size_limit(CSV_FIELD_LIMIT)
+    with path.open(encoding="utf-8", newline="") as lines:
+        reader = csv.DictReader(lines)
+        for row in reader:
+            where = f"line {reader.line_num}"
+            for name in (*NESTED_COLUMNS, "abstained"):
+                if row.get(name) is not None:
+                    row[name] = parse_json(row[name], f"{path}, {where}, field {name}")
+            yield where, row
+
+
+def read_parquet_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        rows = (row for batch in file.iter_batches() for row in batch.to_pylist())
+        for number, row in enumerate(rows, start=1):
+            for name in ("mentions", "evidence"):
+                # A passage without a text has a null there, which its row did not have.
+                row[name] = [
+                    {key: value for key, value in passage.items() if value is not None}
+                    for passage in row.get(name) or ()
+                ]
+            yield f"row {number}", row
+
+
+def parse_json(text: str, where: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise PredictionFileError(f"{where}: not valid JSON ({error})") from error
+
+
+def build_prediction(row: Mapping[str, Any], where: str) -> Prediction:
+    """The prediction of a row.
+
+    Raises:
+        PredictionFileError: if a column is missing or holds what it must not.
+    """
+    missing = [name for name in COLUMNS if row.get(name) is None]
+    if missing:
+        raise PredictionFileError(f"{where}: no {', '.join(missing)}; a row has {list(COLUMNS)}")
+    fields = {name: row[name] for name in COLUMNS if not name.startswith("p_")}
+    try:
+        probabilities = tuple(row[f"p_{label}"] for label in LABELS)
+        return Prediction.model_validate(fields | {"probabilities": probabilities})
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise PredictionFileError(f"{where}, field {field}: {first['msg']}") from error
+
+
+def parts_of(path: Path) -> Path:
+    """The folder of a Parquet file's rows while it is being written."""
+    return path.with_name(path.name + ".parts")
