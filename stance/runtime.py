@@ -40,7 +40,9 @@ def choose_runtime(device: str = "auto") -> Runtime:
     try:
         chosen = torch.device(device)
     except RuntimeError as error:
-        raise ValueError(f"unknown device {device!r}; use auto, cpu, cuda, cuda:N or mps") from error
+        raise ValueError(
+            f"unknown device {device!r}; use auto, cpu, cuda, cuda:N or mps"
+        ) from error
     if chosen.type == "cuda":
         if not torch.cuda.is_available():
             raise ValueError(f"device {device!r} was asked for, but no CUDA GPU is available")

@@ -135,7 +135,9 @@ def tiny_stance_model_dir(
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("tiny-stance")
     encoder = tiny_encoder_config("bert").to_dict()
-    StanceModel(StanceConfig(encoder=encoder, max_tokens=128, overlap_tokens=24)).save_pretrained(path)
+    StanceModel(StanceConfig(encoder=encoder, max_tokens=128, overlap_tokens=24)).save_pretrained(
+        path
+    )
     tiny_tokenizer.save_pretrained(path)
     return path
 

@@ -1,0 +1,306 @@
+"""``StanceClassifier``: load a model once, then turn documents into predictions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stance.batching import collate_windows, mentioned_actors, plan_batches
+from stance.examples import Example, build_examples
+from stance.features import Features, TokenMention, build_features
+from stance.locations import default_model_dir
+from stance.mentions import locate_actors
+from stance.runtime import Runtime, choose_runtime
+from stance.schema import LABELS, Actor, Document, Mention, Prediction, StanceLabel, Target
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+    from stance.model import StanceModel
+
+CALIBRATION_FILE = "calibration.json"
+NOT_MENTIONED = "the text does not mention the actor; not read by the model"
+
+
+class StanceClassifier:
+    """A trained model with its tokenizer and calibration.
+
+    Build it with ``StanceClassifier.from_pretrained``. ``predict`` takes documents or a single
+    text, ``iter_predict`` streams.
+    """
+
+    def __init__(
+        self,
+        model: StanceModel,
+        tokenizer: PreTrainedTokenizerFast,
+        *,
+        name: str,
+        temperature: float = 1.0,
+        runtime: Runtime | None = None,
+        max_tokens_per_batch: int = 2048,
+    ) -> None:
+        self.runtime = runtime or choose_runtime()
+        self.model = model.to(self.runtime.device).eval()
+        self.tokenizer = tokenizer
+        self.name = name
+        self.temperature = temperature
+        self.max_tokens_per_batch = max_tokens_per_batch
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        path: str | Path | None = None,
+        *,
+        device: str = "auto",
+        max_tokens_per_batch: int = 2048,
+    ) -> StanceClassifier:
+        """Load a model directory that training wrote, by default the shipped model.
+
+        Args:
+            device: auto, cpu, cuda, cuda:N or mps.
+            max_tokens_per_batch: padded tokens that the encoder gets at once.
+
+        Raises:
+            FileNotFoundError: if the directory is not there.
+            ValueError: if it holds no stance model, or the device is not there.
+        """
+        from transformers import AutoTokenizer
+
+        from stance.weights import load_model
+
+        directory = Path(path) if path is not None else default_model_dir()
+        runtime = choose_runtime(device)
+        model = load_model(directory)
+        calibration = directory / CALIBRATION_FILE
+        temperature = 1.0
+        if calibration.is_file():
+            temperature = float(json.loads(calibration.read_text(encoding="utf-8"))["temperature"])
+        return cls(
+            model,
+            AutoTokenizer.from_pretrained(directory),
+            name=directory.resolve().name,
+            temperature=temperature,
+            runtime=runtime,
+            max_tokens_per_batch=max_tokens_per_batch,
+        )
+
+    def predict(
+        self,
+        documents: Iterable[Document] | Document | str,
+        *,
+        targets: Sequence[str | Target] | None = None,
+        actors: Sequence[str | Actor] | None = None,
+    ) -> list[Prediction]:
+        """Predict all actor-target pairs.
+
+        Args:
+            documents: documents, or one text.
+            targets, actors: asked about in every document instead of the document's own; actors
+                given by name are located in each text.
+
+        Returns:
+            Predictions in the order document, target, actor.
+
+        Raises:
+            ValueError: if a document has no targets or no actors.
+        """
+        if isinstance(documents, str):
+            documents = [Document(id="text", text=documents)]
+        elif isinstance(documents, Document):
+            documents = [documents]
+        asked = (ask(document, targets, actors) for document in documents)
+        return [prediction for row in self.iter_predict(asked) for prediction in row]
+
+    def iter_predict(
+        self, documents: Iterable[Document], *, buffer_tokens: int = 50_000
+    ) -> Iterator[list[Prediction]]:
+        """Predictions of one document after the other, in order, with bounded memory.
+
+        Documents are gathered until they hold ``buffer_tokens`` tokens, so that batches can be
+        formed of windows of like length.
+
+        Raises:
+            ValueError: if a document has no targets or no actors.
+        """
+        waiting: list[tuple[Document, list[Example], list[Features]]] = []
+        tokens = 0
+        for document in documents:
+            examples = build_examples([document])
+            if not examples:
+                missing = "targets" if not document.targets else "actors"
+                raise ValueError(f"document {document.id!r} has no {missing} to ask about")
+            features = [self._build(example) for example in examples]
+            waiting.append((document, examples, features))
+            tokens += sum(feature.tokens for feature in features)
+            if tokens >= buffer_tokens:
+                yield from self._flush(waiting)
+                waiting, tokens = [], 0
+        yield from self._flush(waiting)
+
+    def predict_probabilities(self, features: Sequence[Features]) -> list[NDArray[np.float64]]:
+        """Calibrated probabilities (actors, 4) of each example; see ``compute_logits``."""
+        logits = compute_logits(
+            self.model,
+            features,
+            pad_id=self.tokenizer.pad_token_id,
+            runtime=self.runtime,
+            max_tokens_per_batch=self.max_tokens_per_batch,
+        )
+        return [to_probabilities(rows, self.temperature) for rows in logits]
+
+    def _build(self, example: Example) -> Features:
+        config = self.model.config
+        return build_features(
+            example,
+            self.tokenizer,
+            max_tokens=config.max_tokens,
+            overlap_tokens=config.overlap_tokens,
+        )
+
+    def _flush(
+        self, waiting: list[tuple[Document, list[Example], list[Features]]]
+    ) -> Iterator[list[Prediction]]:
+        flat = [feature for _, _, features in waiting for feature in features]
+        probabilities = iter(self.predict_probabilities(flat))
+        for _, examples, features in waiting:
+            rows = zip(examples, features, islice(probabilities, len(examples)), strict=True)
+            yield [
+                self._make_prediction(example, feature, position, row)
+                for example, feature, table in rows
+                for position, row in enumerate(table)
+            ]
+
+    def _make_prediction(
+        self, example: Example, features: Features, position: int, row: NDArray[np.float64]
+    ) -> Prediction:
+        actor, text = example.actors[position], example.document.text
+        numbers = sorted({m.window for m in features.mentions if m.actor == position})
+        windows = [features.windows[number].characters for number in numbers]
+        best = int(row.argmax())
+        return Prediction(
+            document_id=example.document.id,
+            actor_id=actor.id,
+            actor=actor.name,
+            target_id=example.target.id,
+            target=example.target.text,
+            label=StanceLabel(LABELS[best]),
+            probabilities=tuple(float(value) for value in row),
+            confidence=float(row[best]),
+            mentions=tuple(
+                {"start": m.start, "end": m.end, "text": text[m.start : m.end]}
+                for m in actor.mentions
+            ),
+            windows=tuple(Mention(start=start, end=end) for start, end in windows),
+            warnings=features.warnings + (() if numbers else (NOT_MENTIONED,)),
+            model=self.name,
+        )
+
+
+def ask(
+    document: Document,
+    targets: Sequence[str | Target] | None,
+    actors: Sequence[str | Actor] | None,
+) -> Document:
+    """The document with other targets and actors where these are given; gold stances are dropped
+    then, since they belong to the pairs that were replaced."""
+    if targets is None and actors is None:
+        return document
+    fields: dict[str, Any] = {**dict(document), **(document.model_extra or {}), "stances": ()}
+    if targets is not None:
+        fields["targets"] = tuple(
+            target if isinstance(target, Target) else Target(id=f"t{number}", text=target)
+            for number, target in enumerate(targets, start=1)
+        )
+    if actors is not None:
+        fields["actors"] = tuple(
+            located
+            for number, actor in enumerate(actors, start=1)
+            for located in (
+                [actor] if isinstance(actor, Actor) else [Actor(id=f"a{number}", name=actor)]
+            )
+        )
+        given = [actor for actor in fields["actors"] if not actor.author and not actor.mentions]
+        found = {actor.id: actor for actor in locate_actors(document.text, given)}
+        fields["actors"] = tuple(found.get(actor.id, actor) for actor in fields["actors"])
+    return Document(**fields)
+
+
+def compute_logits(
+    model: StanceModel,
+    features: Sequence[Features],
+    *,
+    pad_id: int,
+    runtime: Runtime,
+    max_tokens_per_batch: int,
+) -> list[NDArray[np.float64]]:
+    """Logits (actors, 4) of each example, in order; NaN for actors without a mention.
+
+    The windows of all examples are encoded in batches of like length, then the mentions are put
+    together again by actor: a text of any length fits.
+    """
+    import torch
+
+    windows = [(e, w) for e, feature in enumerate(features) for w in range(len(feature.windows))]
+    mentions: dict[tuple[int, int], list[tuple[int, TokenMention]]] = {key: [] for key in windows}
+    for e, feature in enumerate(features):
+        for number, mention in enumerate(feature.mentions):
+            mentions[e, mention.window].append((number, mention))
+    vectors = [
+        torch.empty(len(feature.mentions), 3 * model.mention_kind.embedding_dim)
+        for feature in features
+    ]
+    lengths = [len(features[e].windows[w].input_ids) for e, w in windows]
+    device, half = runtime.device, runtime.dtype != torch.float32
+    results = []
+    with torch.inference_mode():
+        for batch in plan_batches(lengths, max_tokens_per_batch):
+            keys = [windows[position] for position in batch]
+            owners = [(e, number) for e, w in keys for number, _ in mentions[e, w]]
+            inputs = collate_windows(
+                [features[e].windows[w] for e, w in keys],
+                [
+                    TokenMention(mention.actor, row, mention.start, mention.end)
+                    for row, key in enumerate(keys)
+                    for _, mention in mentions[key]
+                ],
+                pad_id,
+            )
+            inputs = {name: tensor.to(device) for name, tensor in inputs.items()}
+            with torch.autocast(device.type, runtime.dtype, enabled=half):
+                encoded = model.encode_mentions(**inputs).float().cpu()
+            for (e, number), vector in zip(owners, encoded, strict=True):
+                vectors[e][number] = vector
+        for feature, states in zip(features, vectors, strict=True):
+            logits = np.full((len(feature.author), len(LABELS)), np.nan)
+            present = mentioned_actors(feature)
+            if present:
+                rows = {actor: row for row, actor in enumerate(present)}
+                logits[present] = (
+                    model.classify_actors(
+                        states.to(device),
+                        torch.tensor([rows[m.actor] for m in feature.mentions], device=device),
+                        torch.tensor([feature.author[a] for a in present], device=device),
+                    )
+                    .double()
+                    .cpu()
+                    .numpy()
+                )
+            results.append(logits)
+    return results
+
+
+def to_probabilities(logits: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
+    """Softmax of ``logits / temperature`` (N, 4); a row of NaN (an actor that the text does not
+    mention) becomes certain ``none``, for the text shows no stance of this actor."""
+    from scipy.special import softmax
+
+    absent = np.isnan(logits).any(axis=1)
+    probabilities: NDArray[np.float64] = softmax(np.nan_to_num(logits) / temperature, axis=1)
+    probabilities[absent] = [float(label == StanceLabel.NONE) for label in LABELS]
+    return probabilities

@@ -1,0 +1,251 @@
+"""The stance model: one encoder pass over ``target [SEP] text`` classifies all actors of the text.
+
+The encoder's token states are averaged over each mention (span pooling); a mention's vector is that
+average beside the average over the target's tokens and the first token of its window. An actor is
+the attention-weighted sum over all mentions in all windows, which a two-layer head classifies. The
+mentions are not marked in the input, so the actors of a text cannot influence one another and
+offsets stay true.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
+from transformers.utils import ModelOutput
+
+from stance.examples import IGNORED
+from stance.schema import LABELS
+
+
+class StanceConfig(PreTrainedConfig):
+    """Configuration of a ``StanceModel``.
+
+    Args:
+        encoder: the encoder's own configuration, as a dictionary with its ``model_type``.
+        max_tokens: tokens of a window, target and special tokens included.
+        overlap_tokens: tokens that neighbouring windows share.
+        head_dropout: dropout before each layer of the head.
+        notice: something every user of the model must know, such as a restrictive licence.
+    """
+
+    model_type = "stance"
+
+    def __init__(
+        self,
+        encoder: dict[str, Any] | None = None,
+        max_tokens: int = 512,
+        overlap_tokens: int = 96,
+        head_dropout: float = 0.1,
+        notice: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self.encoder = encoder or {}
+        self.max_tokens = max_tokens
+        self.overlap_tokens = overlap_tokens
+        self.head_dropout = head_dropout
+        self.notice = notice
+        kwargs.setdefault("id2label", dict(enumerate(LABELS)))
+        kwargs.setdefault("label2id", {label: number for number, label in enumerate(LABELS)})
+        super().__init__(**kwargs)
+
+    def encoder_config(self) -> PreTrainedConfig:
+        """The encoder's configuration as an object."""
+        values = dict(self.encoder)
+        return AutoConfig.for_model(values.pop("model_type"), **values)
+
+
+@dataclass
+class StanceOutput(ModelOutput):
+    """``logits`` (A, 4) in the order of ``LABELS``; ``loss`` is a scalar where labels were given."""
+
+    loss: Tensor | None = None
+    logits: Tensor | None = None
+
+
+class StanceModel(PreTrainedModel):
+    """Encoder, mention pooling and classification head."""
+
+    config_class = StanceConfig
+    config: StanceConfig
+    base_model_prefix = "encoder"
+    _supports_sdpa = True
+    _supports_flash_attn = True
+    supports_gradient_checkpointing = True
+
+    def __init__(self, config: StanceConfig) -> None:
+        super().__init__(config)
+        encoder_config = config.encoder_config()
+        self.encoder = AutoModel.from_config(encoder_config)
+        if getattr(self.encoder, "pooler", None) is not None:
+            self.encoder.pooler = None  # not used; unused parameters would break torchrun
+        width = encoder_config.hidden_size
+        self.takes_type_ids = getattr(encoder_config, "type_vocab_size", 0) > 1
+        self.mention_kind = nn.Embedding(2, width)  # 0: mentioned in the text, 1: its author
+        self.combine = nn.Linear(4 * width, width)
+        self.attention = nn.Linear(width, 1)
+        self.classifier = nn.Linear(width, len(LABELS))
+        self.dropout = nn.Dropout(config.head_dropout)
+        self.class_weights: Tensor | None = None
+        self.label_smoothing = 0.0
+        self.post_init()
+
+    @classmethod
+    def from_encoder(
+        cls,
+        name_or_path: str | Path,
+        *,
+        max_tokens: int = 512,
+        overlap_tokens: int = 96,
+        dropout: float | None = None,
+        attention_dropout: float | None = None,
+        head_dropout: float = 0.1,
+        freeze_embeddings: bool = False,
+        notice: str | None = None,
+    ) -> StanceModel:
+        """A model with a pretrained encoder and a new head.
+
+        Args:
+            name_or_path: a Hugging Face model directory or hub name.
+            dropout, attention_dropout: override the encoder's own rates where given.
+
+        Raises:
+            ValueError: if ``max_tokens`` is more than the encoder has positions for.
+        """
+        encoder_config = AutoConfig.from_pretrained(name_or_path)
+        set_dropout(encoder_config, dropout, attention_dropout)
+        check_positions(encoder_config, max_tokens)
+        encoder = AutoModel.from_pretrained(
+            name_or_path, config=encoder_config, dtype=torch.float32
+        )
+        config = StanceConfig(
+            encoder=encoder.config.to_dict(),
+            max_tokens=max_tokens,
+            overlap_tokens=overlap_tokens,
+            head_dropout=head_dropout,
+            notice=notice,
+        )
+        model = cls(config)
+        model.encoder.load_state_dict(
+            {k: v for k, v in encoder.state_dict().items() if not k.startswith("pooler.")}
+        )
+        if freeze_embeddings:
+            model.encoder.get_input_embeddings().weight.requires_grad_(False)
+        return model
+
+    def encode_mentions(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        target_spans: Tensor,
+        mention_spans: Tensor,
+        token_type_ids: Tensor | None = None,
+    ) -> Tensor:
+        """Vectors (M, 3H) of the mentions: own tokens, target's tokens, first token of the window.
+
+        Args:
+            input_ids, attention_mask, token_type_ids: (B, T).
+            target_spans: (B, 2), start and end of the target's tokens.
+            mention_spans: (M, 3), window, start and end of each mention.
+        """
+        extra = {"token_type_ids": token_type_ids} if self.takes_type_ids else {}
+        states = self.encoder(
+            input_ids=input_ids, attention_mask=attention_mask, **extra
+        ).last_hidden_state.float()
+        # Averages over spans from running sums: no (M, T) mask is built.
+        sums = nn.functional.pad(states.cumsum(dim=1), (0, 0, 1, 0))
+        windows, start, end = mention_spans.unbind(dim=1)
+        own = (sums[windows, end] - sums[windows, start]) / (end - start).clamp(min=1)[:, None]
+        rows = torch.arange(len(states), device=states.device)
+        first, last = target_spans.unbind(dim=1)
+        targets = (sums[rows, last] - sums[rows, first]) / (last - first).clamp(min=1)[:, None]
+        return torch.cat([own, targets[windows], states[windows, 0]], dim=-1)
+
+    def classify_actors(
+        self, mentions: Tensor, mention_actors: Tensor, author_actors: Tensor
+    ) -> Tensor:
+        """Logits (A, 4) of the actors.
+
+        Args:
+            mentions: (M, 3H), from ``encode_mentions``, of all windows of the texts.
+            mention_actors: (M,), the actor of each mention, 0 to A - 1.
+            author_actors: (A,), whether the actor is the author of the text.
+        """
+        kinds = self.mention_kind(author_actors.long())[mention_actors]
+        own, target, _ = mentions.chunk(3, dim=-1)
+        joined = torch.cat([mentions, own * target], dim=-1)
+        hidden = torch.tanh(self.combine(self.dropout(joined)) + kinds)
+        scores = self.attention(hidden).squeeze(-1)
+        actors = len(author_actors)
+        highest = torch.full((actors,), -torch.inf, device=scores.device, dtype=scores.dtype)
+        highest = highest.scatter_reduce(0, mention_actors, scores.detach(), "amax")
+        weights = (scores - highest[mention_actors]).exp()
+        total = torch.zeros_like(highest).index_add(0, mention_actors, weights)
+        weighted = hidden * (weights / total[mention_actors])[:, None]
+        pooled = torch.zeros(actors, hidden.shape[1], device=hidden.device, dtype=hidden.dtype)
+        return self.classifier(self.dropout(pooled.index_add(0, mention_actors, weighted)))
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        target_spans: Tensor,
+        mention_spans: Tensor,
+        mention_actors: Tensor,
+        author_actors: Tensor,
+        token_type_ids: Tensor | None = None,
+        labels: Tensor | None = None,
+    ) -> StanceOutput:
+        """Logits of all actors of a batch of whole examples (see ``collate_examples``)."""
+        mentions = self.encode_mentions(
+            input_ids, attention_mask, target_spans, mention_spans, token_type_ids
+        )
+        logits = self.classify_actors(mentions, mention_actors, author_actors)
+        if labels is None:
+            return StanceOutput(logits=logits)
+        loss = nn.functional.cross_entropy(
+            logits,
+            labels,
+            weight=None if self.class_weights is None else self.class_weights.to(logits),
+            ignore_index=IGNORED,
+            label_smoothing=self.label_smoothing,
+        )
+        return StanceOutput(loss=loss, logits=logits)
+
+
+def set_dropout(
+    encoder_config: PreTrainedConfig, dropout: float | None, attention_dropout: float | None
+) -> None:
+    """Override the dropout rates of an encoder, under whichever names it has; None leaves them."""
+    for names, rate in (
+        (("hidden_dropout_prob", "mlp_dropout", "embedding_dropout"), dropout),
+        (("attention_probs_dropout_prob", "attention_dropout"), attention_dropout),
+    ):
+        for name in names:
+            if rate is not None and hasattr(encoder_config, name):
+                setattr(encoder_config, name, rate)
+
+
+def check_positions(encoder_config: PreTrainedConfig, max_tokens: int) -> None:
+    """Check that the encoder has a position for every token of a window.
+
+    Raises:
+        ValueError: if ``max_tokens`` is too many.
+    """
+    positions = getattr(encoder_config, "max_position_embeddings", None)
+    if not positions or positions < 0:
+        return
+    if encoder_config.model_type in {"xlm-roberta", "roberta", "camembert"}:
+        positions -= encoder_config.pad_token_id + 1  # their positions start after the padding's
+    if max_tokens > positions:
+        raise ValueError(
+            f"max_tokens={max_tokens} is more than the {positions} positions of the encoder"
+        )
+
+
+AutoConfig.register("stance", StanceConfig)
+AutoModel.register(StanceConfig, StanceModel)

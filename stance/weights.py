@@ -1,0 +1,85 @@
+"""Model directories: weights as plain fp16, or packed into bytes to keep a repository small.
+
+``save_pretrained`` of the model writes what Hugging Face expects. A packed directory has
+``packed.safetensors`` instead: each matrix as int8 with one scale a row (symmetric, to nearest),
+everything else in fp16, half the size of fp16. Packing is storage only: the model computes with the
+unpacked weights. What it costs in accuracy is measured where a model is packed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from stance.model import StanceConfig, StanceModel
+
+PACKED_FILE = "packed.safetensors"
+SCALE_SUFFIX = ".scale"
+
+
+def load_model(directory: str | Path, config: StanceConfig | None = None) -> StanceModel:
+    """The model of a directory, in fp32, from plain or packed weights.
+
+    Args:
+        config: instead of the directory's own.
+
+    Raises:
+        FileNotFoundError: if there is no config or no weights.
+        ValueError: if the directory holds another kind of model.
+    """
+    directory = Path(directory)
+    config_file = directory / "config.json"
+    if not config_file.is_file():
+        raise FileNotFoundError(f"{directory}: no config.json; give a trained model directory")
+    kind = json.loads(config_file.read_text(encoding="utf-8")).get("model_type")
+    if kind != StanceConfig.model_type:
+        raise ValueError(
+            f"{directory}: a {kind!r} model, not a stance model; train one with stance-train"
+        )
+    packed = directory / PACKED_FILE
+    if not packed.is_file():
+        model: StanceModel = StanceModel.from_pretrained(
+            directory, config=config, dtype=torch.float32
+        )
+        return model
+    model = StanceModel(config or StanceConfig.from_pretrained(directory))
+    model.load_state_dict(unpack_weights(load_file(packed)))
+    return model
+
+
+def pack_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Matrices (R, C) as int8 (R, C) and ``NAME.scale`` (R, 1) in fp32; the rest as fp16."""
+    packed: dict[str, Tensor] = {}
+    for name, tensor in weights.items():
+        if tensor.ndim != 2:
+            packed[name] = tensor.half().contiguous()
+            continue
+        values = tensor.float()
+        scale = values.abs().amax(dim=1, keepdim=True).clamp(min=1e-12) / 127
+        packed[name] = (values / scale).round().to(torch.int8).contiguous()
+        packed[name + SCALE_SUFFIX] = scale
+    return packed
+
+
+def unpack_weights(packed: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights in fp32 that ``pack_weights`` packed."""
+    return {
+        name: tensor.float() * packed.get(name + SCALE_SUFFIX, 1.0)
+        for name, tensor in packed.items()
+        if not name.endswith(SCALE_SUFFIX)
+    }
+
+
+def save_packed(model: StanceModel, directory: str | Path) -> Path:
+    """Write the config and the packed weights; returns the path of the weights."""
+    directory = Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    model.config.save_pretrained(directory)
+    file = directory / PACKED_FILE
+    save_file(pack_weights(model.state_dict()), file, metadata={"format": "pt"})
+    return file

@@ -1,0 +1,146 @@
+"""What a user of ``StanceClassifier`` relies on."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stance import Actor, Document, Mention, StanceClassifier, Target
+from stance.inference import NOT_MENTIONED, to_probabilities
+
+TEXT = (
+    "Frauke Ömmelbach fordert ein Tempolimit. Götz Tüllinger lehnt das Tempolimit ab. "
+    "Ömmelbach sagte, die Straße sei gefährlich."
+)
+TARGETS = ["Das Tempolimit soll kommen.", "Die Straße soll ausgebaut werden."]
+
+
+@pytest.fixture(scope="module")
+def classifier(tiny_stance_model_dir: Path) -> StanceClassifier:
+    return StanceClassifier.from_pretrained(tiny_stance_model_dir, device="cpu")
+
+
+def test_a_text_gives_a_row_for_each_target_and_actor(classifier: StanceClassifier) -> None:
+    names = ["Frauke Ömmelbach", "Götz Tüllinger"]
+    rows = classifier.predict(TEXT, targets=TARGETS, actors=names)
+    assert [(row.target, row.actor) for row in rows] == [(t, a) for t in TARGETS for a in names]
+    for row in rows:
+        assert sum(row.probabilities) == pytest.approx(1)
+        assert row.confidence == max(row.probabilities)
+        assert not row.warnings
+        assert row.windows == (Mention(start=0, end=len(TEXT)),)
+    assert [m["text"] for m in rows[0].mentions] == ["Frauke Ömmelbach", "Ömmelbach"]
+
+
+def test_an_actor_whom_the_text_does_not_mention_is_marked(classifier: StanceClassifier) -> None:
+    here, absent = classifier.predict(
+        TEXT, targets=TARGETS[:1], actors=["Frauke Ömmelbach", "Änne Wröbel"]
+    )
+    assert not here.warnings
+    assert absent.label == "none"
+    assert absent.warnings == (NOT_MENTIONED,)
+    assert absent.probabilities == (0, 0, 0, 1)
+    assert absent.mentions == absent.windows == ()
+
+
+def test_the_author_of_a_text_can_be_the_actor(classifier: StanceClassifier) -> None:
+    author = Actor(id="a1", name="Redaktion", author=True)
+    (row,) = classifier.predict(TEXT, targets=TARGETS[:1], actors=[author])
+    assert row.actor == "Redaktion"
+    assert not row.warnings
+    assert row.windows[0].end == len(TEXT)
+
+
+def test_order_and_company_of_documents_do_not_matter(classifier: StanceClassifier) -> None:
+    texts = [TEXT, "Ömmelbach schweigt.", "Tüllinger stimmte dagegen. " * 60, TEXT[:81]]
+    documents = [
+        Document(
+            id=str(number),
+            text=text,
+            actors=(Actor(id="author", name="?", author=True),),
+            targets=(Target(id="t", text=TARGETS[0]),),
+        )
+        for number, text in enumerate(texts)
+    ]
+    rows = classifier.predict(documents)
+    assert [row.document_id for row in rows] == ["0", "1", "2", "3"]
+    for row, other in zip(rows, classifier.predict(documents[::-1])[::-1], strict=True):
+        assert row.probabilities == pytest.approx(other.probabilities, abs=1e-5)
+    streamed = [row for (row,) in classifier.iter_predict(documents, buffer_tokens=1)]
+    for row, other in zip(rows, streamed, strict=True):
+        assert row.probabilities == pytest.approx(other.probabilities, abs=1e-5)
+
+
+def test_a_long_text_is_read_to_its_end(classifier: StanceClassifier) -> None:
+    text = "Der Fährverein will die Straße ausbauen. " * 100 + "Ömmelbach ist dagegen."
+    early, late = classifier.predict(text, targets=TARGETS[:1], actors=["Fährverein", "Ömmelbach"])
+    assert len(early.windows) > 5
+    assert early.windows[0].start == 0
+    (window,) = late.windows
+    assert window.end == len(text)
+    for left, right in zip(early.windows, early.windows[1:], strict=False):
+        assert left.start < right.start <= left.end
+
+
+@pytest.mark.parametrize("text", ["🙂🙃 🚀", "", "   \n"])
+def test_texts_without_words_get_marked_rows(classifier: StanceClassifier, text: str) -> None:
+    author = Actor(id="a", name="?", author=True)
+    named, author_row = classifier.predict(
+        Document(id="e", text=text), targets=TARGETS[:1], actors=["Ömmelbach", author]
+    )
+    assert named.warnings == (NOT_MENTIONED,)
+    assert sum(author_row.probabilities) == pytest.approx(1)
+    assert bool(author_row.warnings) == (not text.strip())
+
+
+def test_a_target_that_is_too_long_is_said_in_the_row(classifier: StanceClassifier) -> None:
+    (row,) = classifier.predict(TEXT, targets=["Tempolimit " * 200], actors=["Ömmelbach"])
+    assert row.warnings
+    assert row.warnings[0].startswith("target cut from")
+
+
+def test_documents_without_targets_or_actors_are_errors(classifier: StanceClassifier) -> None:
+    with pytest.raises(ValueError, match="'d' has no targets"):
+        classifier.predict(Document(id="d", text=TEXT), actors=["Ömmelbach"])
+    with pytest.raises(ValueError, match="'d' has no actors"):
+        classifier.predict(Document(id="d", text=TEXT), targets=TARGETS)
+
+
+def test_a_temperature_softens_but_keeps_the_label(
+    tiny_stance_model_dir: Path, tmp_path: Path, classifier: StanceClassifier
+) -> None:
+    warm = tmp_path / "warm"
+    shutil.copytree(tiny_stance_model_dir, warm)
+    (warm / "calibration.json").write_text(json.dumps({"temperature": 4.0}), encoding="utf-8")
+    (cold_row,) = classifier.predict(TEXT, targets=TARGETS[:1], actors=["Ömmelbach"])
+    (warm_row,) = StanceClassifier.from_pretrained(warm, device="cpu").predict(
+        TEXT, targets=TARGETS[:1], actors=["Ömmelbach"]
+    )
+    assert warm_row.label == cold_row.label
+    ratio = np.log(cold_row.probabilities[0] / cold_row.probabilities[1])
+    assert np.log(warm_row.probabilities[0] / warm_row.probabilities[1]) == pytest.approx(ratio / 4)
+    assert warm_row.model == "warm"
+
+
+def test_probabilities_of_unread_actors_are_certain_none() -> None:
+    logits = np.array([[1.0, 2.0, 3.0, 4.0], [np.nan] * 4])
+    assert to_probabilities(logits, 1.0)[1].tolist() == [0, 0, 0, 1]
+    assert to_probabilities(logits, 1.0)[0].sum() == pytest.approx(1)
+
+
+def test_directories_that_hold_no_stance_model_are_errors(
+    tmp_path: Path, tiny_encoder_dir: Path
+) -> None:
+    with pytest.raises(FileNotFoundError, match=r"no config\.json"):
+        StanceClassifier.from_pretrained(tmp_path)
+    with pytest.raises(ValueError, match="a 'bert' model, not a stance model"):
+        StanceClassifier.from_pretrained(tiny_encoder_dir)
+
+
+def test_unknown_devices_are_errors(tiny_stance_model_dir: Path) -> None:
+    with pytest.raises(ValueError, match="unknown device 'abacus'"):
+        StanceClassifier.from_pretrained(tiny_stance_model_dir, device="abacus")

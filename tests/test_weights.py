@@ -1,0 +1,52 @@
+"""Packed weights are half the size and the same model but for rounding."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stance import StanceClassifier
+from stance.weights import PACKED_FILE, load_model, pack_weights, save_packed, unpack_weights
+
+
+@given(st.lists(st.lists(st.floats(-50, 50), min_size=3, max_size=3), min_size=1, max_size=5))
+def test_rounding_is_at_most_half_a_step_of_the_row(rows: list[list[float]]) -> None:
+    weights = {"w": torch.tensor(rows), "b": torch.tensor([0.5, -1.0])}
+    unpacked = unpack_weights(pack_weights(weights))
+    assert unpacked.keys() == weights.keys()
+    step = weights["w"].abs().amax(dim=1, keepdim=True) / 127
+    assert ((unpacked["w"] - weights["w"]).abs() <= step * 0.5001 + 1e-9).all()
+    assert torch.equal(unpacked["b"], weights["b"])
+
+
+def test_a_packed_model_predicts_as_the_plain_one(
+    tiny_stance_model_dir: Path, tmp_path: Path
+) -> None:
+    packed = tmp_path / "packed"
+    shutil.copytree(tiny_stance_model_dir, packed)
+    plain_file = packed / "model.safetensors"
+    packed_file = save_packed(load_model(packed), packed)
+    assert packed_file.stat().st_size < plain_file.stat().st_size * 0.45
+    plain_file.unlink()
+    text = "Frauke Ömmelbach fordert ein Tempolimit. Götz Tüllinger lehnt das Tempolimit ab."
+    asked = {"targets": ["Das Tempolimit soll kommen."], "actors": ["Ömmelbach", "Tüllinger"]}
+    rows, expected = (
+        StanceClassifier.from_pretrained(path, device="cpu").predict(text, **asked)
+        for path in (packed, tiny_stance_model_dir)
+    )
+    for row, other in zip(rows, expected, strict=True):
+        assert row.probabilities == pytest.approx(other.probabilities, abs=0.01)
+
+
+def test_a_directory_without_weights_is_an_error(
+    tiny_stance_model_dir: Path, tmp_path: Path
+) -> None:
+    shutil.copy(tiny_stance_model_dir / "config.json", tmp_path)
+    with pytest.raises(OSError, match=r"model\.safetensors"):
+        load_model(tmp_path)
+    assert PACKED_FILE not in {path.name for path in tmp_path.iterdir()}
