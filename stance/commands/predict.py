@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import glob
 import logging
-import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
@@ -28,6 +27,7 @@ from stance.batch_prediction import (
     RejectFile,
     predict_documents,
 )
+from stance.commands.overrides import quote_path
 from stance.documents import TripleColumns, iter_documents
 from stance.encodings import DocumentError, detect_encoding
 from stance.locations import config_dir
@@ -143,14 +143,12 @@ def quote_overrides(overrides: Sequence[str]) -> list[str]:
     sweep = {"-m", "--multirun"} & set(overrides)
     known = {field.name for field in fields(PredictArguments)} | {"hydra"}
     for override in overrides:
-        key, equals, value = override.partition("=")
+        _, equals, _ = override.partition("=")
         if not equals or override.startswith("-"):
             quoted.append(override)
             continue
-        if key in TEXT_KEYS and value and value[0] not in "[\"'" and value != "null" and not sweep:
-            # In Hydra's quotes a backslash is one of the text, except before a quote.
-            escaped = re.sub(r"(\\+)('|$)", r"\1\1\2", value).replace("'", r"\'")
-            override = f"{key}='{escaped}'"
+        if not sweep:
+            override = quote_path(override, TEXT_KEYS)
         try:
             parsed = OverridesParser.create().parse_override(override)
         except HydraException as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.table import Table
 
+from stance.commands.overrides import quote_paths
 from stance.corpora import (
     Corpus,
     check_split,
@@ -54,8 +56,14 @@ class PrepareDataArguments:
         return find_corpus(self.name)
 
 
+def main() -> None:
+    """The console command; what is wrong with arguments or data is one line and exit status 1."""
+    sys.argv[1:] = quote_paths(sys.argv[1:], ("data.path", "output_dir"))
+    run_from_config()
+
+
 @hydra.main(version_base="1.3", config_path=str(config_dir()), config_name="prepare_data")
-def main(config: DictConfig) -> None:
+def run_from_config(config: DictConfig) -> None:
     """The console command: one line and exit status 1 for what is wrong with the data."""
     try:
         prepare_data(build_arguments(config), Console())

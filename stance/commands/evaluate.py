@@ -1,0 +1,253 @@
+"""``stance-evaluate``: documents with gold stances in; scores beside the baselines out."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from stance.commands.overrides import quote_paths
+from stance.locations import config_dir
+from stance.schema import LABELS, Document
+
+BASELINES = ("majority", "tfidf_logreg")
+FILE_CORPORA = ("newsstance", "file")
+"""Names with which ``data.path`` is a file of documents; else it is where the corpus lies."""
+PATH_KEYS = ("data.path", "model_dir", "output_dir")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateArguments:
+    """What the command takes; ``configs/evaluate.yaml`` sets the defaults.
+
+    Raises:
+        ValueError: if an argument has a value that cannot be right; the message names it.
+    """
+
+    corpus: str
+    """One of ``stance.corpora.CORPORA``, or ``file``."""
+    path: str | None = None
+    """A file, directory or glob of documents for ``newsstance`` and ``file``, scored as a whole;
+    for other corpora where they lie in their original layout. None takes the corpus' default."""
+    split: str | None = "test"
+    """The split to score."""
+    train_split: str | None = None
+    """The split of the corpus that baselines learn from; None: newsstance train."""
+    output_dir: str
+    """Folder for metrics.json and predictions.jsonl, which are replaced."""
+    model_dir: str | None = None
+    """Directory of a trained model; None takes the shipped one."""
+    device: str = "auto"
+    """``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``."""
+    labels: Sequence[str] | None = None
+    """Labels to choose among, for a corpus that cannot contain the others; None takes all."""
+    baselines: Sequence[str] = BASELINES
+    """Baselines to train and score."""
+    baseline_max_pairs: int = 20_000
+    """Labelled pairs that baselines learn from at most."""
+    seed: int = 0
+    """Of the draw of these pairs."""
+
+    def __post_init__(self) -> None:
+        for name, values, known in (
+            ("labels", self.labels, LABELS),
+            ("baselines", self.baselines, BASELINES),
+        ):
+            for value in values or ():
+                if value not in known:
+                    raise ValueError(f"{name} has {value!r}; there are {', '.join(known)}")
+        if self.labels is not None and (
+            len(self.labels) < 2 or len(set(self.labels)) < len(self.labels)
+        ):
+            raise ValueError(f"labels is {list(self.labels)}; give two or more, each once, or null")
+        if self.baseline_max_pairs < 1:
+            raise ValueError(f"baseline_max_pairs is {self.baseline_max_pairs}; give 1 or more")
+        if self.corpus == "file" and self.path is None:
+            raise ValueError("data=file needs data.path=FILE")
+
+    @property
+    def reads_file(self) -> bool:
+        """Whether ``path`` names documents and not the place of a corpus."""
+        return self.corpus in FILE_CORPORA and self.path is not None
+
+
+def main() -> None:
+    """The console command; what is wrong with arguments or data is one line and exit status 1."""
+    sys.argv[1:] = quote_paths(sys.argv[1:], PATH_KEYS)
+    run_from_config()
+
+
+@hydra.main(version_base="1.3", config_path=str(config_dir()), config_name="evaluate")
+def run_from_config(config: DictConfig) -> None:
+    try:
+        evaluate(build_arguments(config, HydraConfig.get().runtime.output_dir), Console())
+    except (ValueError, OSError) as error:
+        raise SystemExit(f"error: {error}") from error
+
+
+def build_arguments(config: DictConfig, output_dir: str) -> EvaluateArguments:
+    """Typed arguments from a composed ``evaluate.yaml``.
+
+    Raises:
+        ValueError: as ``EvaluateArguments``, or if the corpus has no such split.
+    """
+    values: Any = OmegaConf.to_container(config, resolve=True)
+    data = values.pop("data")
+    splits = {key: data.get(key) for key in ("train", "validation", "test")}
+    split = values.pop("split")
+    reads_file = data["name"] in FILE_CORPORA and data["path"] is not None
+    if split in splits and splits[split] is None and not reads_file:
+        there = ", ".join(key for key, name in splits.items() if name is not None)
+        raise ValueError(f"data={data['name']} has no {split} split; there is split={there}")
+    return EvaluateArguments(
+        **values
+        | {
+            "corpus": data["name"],
+            "path": data["path"],
+            "split": splits.get(split) or split,
+            "train_split": splits["train"],
+            "output_dir": output_dir,
+        }
+    )
+
+
+def evaluate(arguments: EvaluateArguments, console: Console) -> None:
+    """Predict, score, train and score the baselines, write the two files, print a table.
+
+    Raises:
+        ValueError: for documents that cannot be read or have nothing to score (DocumentError among
+            them), or an unknown corpus or split.
+        OSError: for files that are not there or cannot be written.
+    """
+    from stance.evaluation import (
+        check_gold,
+        describe_versions,
+        evaluate_documents,
+        score_baselines,
+        write_evaluation,
+    )
+    from stance.inference import StanceClassifier
+
+    documents = load_documents(arguments)
+    check_gold(documents, arguments.labels)
+    classifier = StanceClassifier.from_pretrained(arguments.model_dir, device=arguments.device)
+    result = evaluate_documents(classifier, documents, arguments.labels, show_progress=True)
+    baselines: dict[str, dict[str, Any]] = {}
+    if arguments.baselines:
+        console.print(f"training {' and '.join(arguments.baselines)} ...", style="dim")
+        baselines = score_baselines(
+            arguments.baselines,
+            load_training(arguments),
+            documents,
+            arguments.labels,
+            arguments.baseline_max_pairs,
+            arguments.seed,
+        )
+    context = {
+        "baselines": baselines,
+        "model": {"name": result.rows[0]["model"], "directory": arguments.model_dir},
+        "data": describe_data(arguments, documents),
+        "versions": describe_versions(),
+    }
+    files = write_evaluation(result, arguments.output_dir, context)
+    console.print(describe_scored(result.metrics | context), soft_wrap=True)
+    console.print(build_table(result.metrics | context))
+    for note in list_notes(result.metrics):
+        console.print(escape(note))
+    for file in files:
+        console.print(f"written: {escape(str(file))}", soft_wrap=True)
+
+
+def load_documents(arguments: EvaluateArguments) -> list[Document]:
+    """The documents to score; errors as ``evaluate``."""
+    if arguments.reads_file:
+        from stance.documents import read_documents
+
+        assert arguments.path is not None
+        return read_documents(arguments.path)
+    from stance.corpora import load_corpus
+
+    return load_corpus(arguments.corpus, arguments.split, arguments.path)
+
+
+def load_training(arguments: EvaluateArguments) -> Any:
+    """The ``TrainingData`` of the baselines: the corpus' own training split where it has one."""
+    from stance.corpora import load_corpus
+    from stance.evaluation import TrainingData
+
+    corpus, split, path = "newsstance", "train", None
+    if not arguments.reads_file and arguments.train_split is not None:
+        corpus, split, path = arguments.corpus, arguments.train_split, arguments.path
+    return TrainingData(corpus, split, load_corpus(corpus, split, path))
+
+
+def describe_data(
+    arguments: EvaluateArguments, documents: Sequence[Document]
+) -> dict[str, str | None]:
+    """What was scored, with a SHA-256 of the file or, for a corpus, of its documents."""
+    from stance.evaluation import hash_documents, hash_file
+
+    is_file = arguments.reads_file and Path(str(arguments.path)).is_file()
+    return {
+        "corpus": None if arguments.reads_file else arguments.corpus,
+        "path": arguments.path,
+        "split": None if arguments.reads_file else arguments.split,
+        "sha256": hash_file(str(arguments.path)) if is_file else hash_documents(documents),
+        "sha256_of": "file" if is_file else "documents",
+    }
+
+
+def describe_scored(metrics: Mapping[str, Any]) -> str:
+    """What was scored, in a line for a rich console."""
+    data = metrics["data"]
+    where = data["path"] if data["corpus"] is None else f"{data['corpus']} {data['split']}"
+    return escape(f"{where}: {metrics['n']:,} labelled pairs")
+
+
+def build_table(metrics: Mapping[str, Any]) -> Table:
+    """Model and baselines, one a row: macro-F1, accuracy, F1 by class with its gold count."""
+    table = Table()
+    table.add_column("")
+    for name in ("macro-F1", "accuracy"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for label in metrics["labels"]:
+        support = metrics["per_class"][label]["support"]
+        table.add_column(f"{label}\n{support:,}", justify="right", no_wrap=True)
+    for name, scores in {metrics["model"]["name"]: metrics, **metrics["baselines"]}.items():
+        by_class = [
+            "-"
+            if label in scores["classes_left_out"]
+            else f"{scores['per_class'][label]['f1']:.3f}"
+            for label in scores["labels"]
+        ]
+        table.add_row(
+            escape(name), f"{scores['macro_f1']:.3f}", f"{scores['accuracy']:.3f}", *by_class
+        )
+    return table
+
+
+def list_notes(metrics: Mapping[str, Any]) -> list[str]:
+    """What a reader of the table has to know: classes left out, pairs not scored, calibration."""
+    counts, calibration = metrics["counts"], metrics["calibration"]
+    notes = [
+        f"{counts['documents']:,} texts, {counts['pairs']:,} pairs, of which "
+        f"{counts['unlabelled']:,} unlabelled (predicted, not scored) and "
+        f"{counts['not_mentioned']:,} of actors that the text does not mention",
+        f"calibration: ECE {calibration['ece']:.3f}, Brier {calibration['brier']:.3f}, "
+        f"NLL {calibration['nll']:.3f}",
+    ]
+    if metrics["candidate_labels"] is not None:
+        notes.append(f"the choice was among {', '.join(metrics['candidate_labels'])} only")
+    if metrics["classes_left_out"]:
+        left_out = ", ".join(metrics["classes_left_out"])
+        notes.append(f"not in the gold and left out of macro-F1: {left_out}")
+    return notes

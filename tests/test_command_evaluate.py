@@ -1,0 +1,209 @@
+"""The command, from Hydra overrides to the files, with a fake model in place of a trained one."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from hydra import compose, initialize_config_dir
+from rich.console import Console
+
+from stance.commands.evaluate import (
+    PATH_KEYS,
+    EvaluateArguments,
+    build_arguments,
+    evaluate,
+    load_training,
+)
+from stance.commands.overrides import quote_paths
+from stance.documents import read_documents
+from stance.locations import config_dir
+from stance.schema import Document, Prediction, StanceLabel
+
+RECORDS = [
+    {
+        "id": f"d{number}",
+        "text": "Frauke Ömmelbach fordert das Tempolimit. Götz Tüllinger ist dagegen.",
+        "actors": [
+            {"id": "a1", "name": "Frauke Ömmelbach", "mentions": ["Frauke Ömmelbach"]},
+            {"id": "a2", "name": "Götz Tüllinger", "mentions": ["Götz Tüllinger"]},
+            {"id": "a3", "name": "Die Verfasserin", "author": True},
+        ],
+        "targets": [{"id": "t1", "text": "Das Tempolimit soll kommen."}],
+        "stances": [
+            {"actor": "a1", "target": "t1", "label": "favor"},
+            {"actor": "a3", "target": "t1", "label": "none"},
+        ],
+    }
+    for number in (1, 2)
+]
+
+
+class FakeStanceClassifier:
+    """Takes every actor to be in favor."""
+
+    @classmethod
+    def from_pretrained(cls, path: str | None = None, device: str = "auto") -> FakeStanceClassifier:
+        return cls()
+
+    def predict(self, documents: Iterable[Document]) -> list[Prediction]:
+        return [
+            Prediction(
+                document_id=document.id,
+                actor_id=actor.id,
+                actor=actor.name,
+                target_id=target.id,
+                target=target.text,
+                label=StanceLabel.FAVOR,
+                probabilities=(0.7, 0.1, 0.1, 0.1),
+                confidence=0.7,
+                mentions=tuple(span.model_dump() for span in actor.mentions),
+                model="fake-model",
+            )
+            for document in documents
+            for target in document.targets
+            for actor in document.actors
+        ]
+
+
+@pytest.fixture
+def fake_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType("stance.inference")
+    module.StanceClassifier = FakeStanceClassifier  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "stance.inference", module)
+
+
+@pytest.fixture
+def gold_file(tmp_path: Path) -> Path:
+    path = tmp_path / "geprüft.jsonl"
+    lines = (json.dumps(record, ensure_ascii=False) + "\n" for record in RECORDS)
+    path.write_text("".join(lines), encoding="utf-8")
+    return path
+
+
+def compose_arguments(*overrides: str) -> EvaluateArguments:
+    with initialize_config_dir(str(config_dir()), version_base="1.3"):
+        config = compose("evaluate", quote_paths(overrides, PATH_KEYS))
+    return build_arguments(config, output_dir=config.output_dir)
+
+
+def run_evaluate(arguments: EvaluateArguments) -> tuple[dict[str, Any], str]:
+    output = io.StringIO()
+    evaluate(arguments, Console(file=output, width=140))
+    text = (Path(arguments.output_dir) / "metrics.json").read_text(encoding="utf-8")
+    return json.loads(text), output.getvalue()
+
+
+@pytest.mark.usefixtures("fake_model")
+def test_a_file_is_scored_and_both_files_are_written(
+    tmp_path: Path, gold_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stance.corpora.load_corpus", lambda *_: read_documents(gold_file))
+    output = tmp_path / "scores"
+    metrics, printed = run_evaluate(
+        compose_arguments(f"data.path={gold_file}", f"output_dir={output}", "baselines=[majority]")
+    )
+    needed = "macro_f1 accuracy per_class n labels confusion_matrix baselines counts calibration"
+    assert set(needed.split()) <= metrics.keys()
+    assert metrics["n"] == 4
+    assert metrics["counts"]["unlabelled"] == 2
+    assert metrics["accuracy"] == 0.5
+    assert metrics["data"]["path"] == str(gold_file)
+    assert (metrics["data"]["corpus"], metrics["data"]["split"]) == (None, None)
+    assert metrics["model"] == {"name": "fake-model", "directory": None}
+    trained_on = metrics["baselines"]["majority"]["trained_on"]
+    assert (trained_on["corpus"], trained_on["split"]) == ("newsstance", "train")
+    rows = (output / "predictions.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(row)["gold"] for row in rows] == ["favor", None, "none"] * 2
+    for shown in ("fake-model", "majority", "macro-F1", "geprüft.jsonl", "metrics.json"):
+        assert shown in printed
+    assert "left out of macro-F1: against, neutral" in printed
+
+
+@pytest.mark.usefixtures("fake_model")
+def test_candidate_labels_are_recorded_and_said(tmp_path: Path, gold_file: Path) -> None:
+    arguments = compose_arguments(
+        f"data.path={gold_file}",
+        f"output_dir={tmp_path / 'scores'}",
+        "baselines=[]",
+        "labels=[favor,none]",
+    )
+    metrics, printed = run_evaluate(arguments)
+    assert metrics["candidate_labels"] == ["favor", "none"]
+    assert metrics["baselines"] == {}
+    assert "among favor, none only" in printed
+
+
+@pytest.mark.usefixtures("fake_model")
+def test_a_file_without_stances_has_nothing_to_score(tmp_path: Path, gold_file: Path) -> None:
+    record = RECORDS[0] | {"stances": []}
+    gold_file.write_text(json.dumps(record) + "\n", encoding="utf-8")
+    output = tmp_path / "scores"
+    with pytest.raises(ValueError, match="nothing to score"):
+        run_evaluate(compose_arguments(f"data.path={gold_file}", f"output_dir={output}"))
+    assert not output.exists()
+
+
+def test_the_path_is_a_file_for_newsstance_and_the_corpus_elsewhere() -> None:
+    own = compose_arguments()
+    assert (own.corpus, own.path, own.split, own.reads_file) == ("newsstance", None, "test", False)
+    assert compose_arguments("data.path=mein Korpus.jsonl").reads_file
+    wahlomat = compose_arguments("data=wahlomat", "data.path=CHECKOUT", "split=test_unseen")
+    assert not wahlomat.reads_file
+    assert (wahlomat.split, wahlomat.train_split) == ("test_unseen", "train")
+
+
+def test_a_corpus_without_the_split_says_which_it_has() -> None:
+    with pytest.raises(ValueError, match=r"data=realnews has no test split; .*split=validation"):
+        compose_arguments("data=realnews")
+    assert compose_arguments("data=realnews", "split=validation").train_split is None
+
+
+@pytest.mark.parametrize("extra", [("data=realnews", "split=validation"), ("data.path=x.jsonl",)])
+def test_baselines_learn_from_newsstance_where_there_is_no_own_training(
+    extra: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[Any, ...]] = []
+    monkeypatch.setattr("stance.corpora.load_corpus", lambda *args: asked.append(args) or [])
+    load_training(compose_arguments(*extra))
+    assert asked == [("newsstance", "train", None)]
+
+
+def test_baselines_learn_from_the_training_split_of_the_corpus(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[tuple[Any, ...]] = []
+    monkeypatch.setattr("stance.corpora.load_corpus", lambda *args: asked.append(args) or [])
+    training = load_training(compose_arguments("data=wahlomat", "data.path=CHECKOUT"))
+    assert asked == [("wahlomat", "train", "CHECKOUT")]
+    assert (training.corpus, training.split) == ("wahlomat", "train")
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("labels=[favor,pro]", "labels has 'pro'; there are favor"),
+        ("labels=[favor]", "two or more"),
+        ("baselines=[svm]", "baselines has 'svm'; there are majority"),
+        ("baseline_max_pairs=0", "baseline_max_pairs is 0"),
+    ],
+)
+def test_bad_arguments_are_named(override: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        compose_arguments(override)
+
+
+@pytest.mark.parametrize("path", ["a b.jsonl", "Übersicht (1).jsonl", "k=v.jsonl", "it's.jsonl"])
+def test_paths_reach_the_command_as_they_are(path: str) -> None:
+    assert compose_arguments(f"data.path={path}").path == path
+
+
+def test_the_file_of_the_test_is_what_read_documents_takes(gold_file: Path) -> None:
+    first = read_documents(gold_file)[0]
+    assert [actor.author for actor in first.actors] == [False, False, True]

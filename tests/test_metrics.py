@@ -1,0 +1,183 @@
+"""Scores against scikit-learn, a slow reference for the calibration error, and hand-made cases."""
+
+from __future__ import annotations
+
+import json
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import accuracy_score, brier_score_loss, f1_score, log_loss
+
+from stance.metrics import (
+    SMALLEST_PROBABILITY,
+    brier_score,
+    encode_labels,
+    expected_calibration_error,
+    negative_log_likelihood,
+    restrict_probabilities,
+    score_labels,
+    score_probabilities,
+)
+from stance.schema import LABELS
+
+label_pairs = st.lists(st.tuples(st.sampled_from(LABELS), st.sampled_from(LABELS)), min_size=1)
+
+
+@st.composite
+def probabilities_and_gold(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
+    rows = draw(st.integers(1, 40))
+    # Small integer weights also give confidences of exactly 1, 1/2, 1/3, on the edges of bins.
+    weight = st.integers(0, 5)
+    row = st.tuples(weight, weight, weight, weight).filter(any)
+    weights = np.array(draw(st.lists(row, min_size=rows, max_size=rows)), dtype=float)
+    gold = draw(st.lists(st.integers(0, 3), min_size=rows, max_size=rows))
+    return weights / weights.sum(axis=1, keepdims=True), np.array(gold)
+
+
+def slow_calibration_error(probabilities: np.ndarray, gold: np.ndarray, bins: int) -> float:
+    """The definition read aloud: for each bin (lower, upper], |accuracy - confidence|, weighted."""
+    edges = np.linspace(0, 1, bins + 1)
+    total = 0.0
+    for lower, upper in pairwise(edges):
+        members = [
+            (max(row), int(np.argmax(row)) == label)
+            for row, label in zip(probabilities, gold, strict=True)
+            if lower < max(row) <= upper
+        ]
+        if members:
+            confidence = sum(value for value, _ in members) / len(members)
+            accuracy = sum(hit for _, hit in members) / len(members)
+            total += len(members) / len(gold) * abs(accuracy - confidence)
+    return total
+
+
+@settings(deadline=None, max_examples=50)
+@given(label_pairs)
+def test_scores_agree_with_sklearn(pairs: list[tuple[str, str]]) -> None:
+    gold, predicted = zip(*pairs, strict=True)
+    scores = score_labels(gold, predicted)
+    present = [label for label in LABELS if label in gold]
+    expected = f1_score(gold, predicted, labels=present, average="macro", zero_division=0)
+    assert scores["macro_f1"] == pytest.approx(expected)
+    assert scores["accuracy"] == pytest.approx(accuracy_score(gold, predicted))
+    assert scores["classes_left_out"] == [label for label in LABELS if label not in gold]
+    assert scores["n"] == len(pairs) == np.sum(scores["confusion_matrix"])
+    for row, label in enumerate(LABELS):
+        assert scores["per_class"][label]["support"] == gold.count(label)
+        assert scores["per_class"][label]["predicted"] == predicted.count(label)
+        for column, other in enumerate(LABELS):
+            assert scores["confusion_matrix"][row][column] == pairs.count((label, other))
+
+
+def test_a_class_missing_from_the_gold_is_left_out_but_predicting_it_costs() -> None:
+    gold = ["favor", "favor", "against", "against"]
+    perfect = score_labels(gold, gold)
+    assert perfect["macro_f1"] == 1.0
+    assert perfect["classes_left_out"] == ["neutral", "none"]
+    stray = score_labels(gold, ["favor", "none", "against", "against"])
+    assert stray["macro_f1"] == pytest.approx((2 / 3 + 1) / 2)
+    assert stray["per_class"]["none"] == {
+        "precision": 0.0,
+        "recall": 0.0,
+        "f1": 0.0,
+        "support": 0,
+        "predicted": 1,
+    }
+
+
+def test_scores_are_plain_json() -> None:
+    scores = score_labels(["favor", "none"], ["none", "none"])
+    assert json.loads(json.dumps(scores)) == scores
+    assert scores["labels"] == list(LABELS)
+
+
+def test_a_bad_label_is_named() -> None:
+    with pytest.raises(ValueError, match=r"'dafür' at row 1; labels are .*favor"):
+        score_labels(["favor", "dafür"], ["favor", "favor"])
+    with pytest.raises(ValueError, match="'pro' at row 0"):
+        score_labels(["favor"], ["pro"])
+    with pytest.raises(ValueError, match="'pro'"):
+        restrict_probabilities([[0.25] * 4], ["favor", "pro"])
+
+
+def test_lengths_must_agree_and_something_must_be_there() -> None:
+    with pytest.raises(ValueError, match="2 gold labels but 1 predicted"):
+        score_labels(["favor", "none"], ["favor"])
+    with pytest.raises(ValueError, match="no labelled pair"):
+        score_labels([], [])
+
+
+@settings(deadline=None, max_examples=50)
+@given(probabilities_and_gold(), st.integers(1, 20))
+def test_calibration_error_agrees_with_the_slow_reference(
+    case: tuple[np.ndarray, np.ndarray], bins: int
+) -> None:
+    assert expected_calibration_error(*case, bins=bins) == pytest.approx(
+        slow_calibration_error(*case, bins)
+    )
+
+
+@settings(deadline=None, max_examples=50)
+@given(probabilities_and_gold())
+def test_brier_and_likelihood_agree_with_sklearn(case: tuple[np.ndarray, np.ndarray]) -> None:
+    probabilities, gold = case
+    brier = brier_score_loss(gold, probabilities, labels=range(4), scale_by_half=False)
+    assert brier_score(probabilities, gold) == pytest.approx(brier)
+    floored = np.maximum(probabilities, SMALLEST_PROBABILITY)
+    floored /= floored.sum(axis=1, keepdims=True)
+    loss = log_loss(gold, floored, labels=range(4))
+    assert negative_log_likelihood(probabilities, gold) == pytest.approx(loss, abs=1e-9)
+
+
+def test_confident_and_half_wrong_is_badly_calibrated() -> None:
+    scores = score_probabilities([[1, 0, 0, 0], [1, 0, 0, 0]], [0, 1])
+    assert scores["ece"] == pytest.approx(0.5)
+    assert scores["brier"] == pytest.approx(1.0)
+    assert scores["nll"] == pytest.approx(-math.log(SMALLEST_PROBABILITY) / 2)
+    assert scores["bins"] == 15
+    honest = score_probabilities([[0.5, 0.5, 0, 0], [0.5, 0.5, 0, 0]], [0, 1])
+    assert honest["ece"] == pytest.approx(0.0)
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "gold", "message"),
+    [
+        ([[0.5, 0.5]], ["favor"], "column indices"),
+        ([[0.5, 0.5]], [2], "index 2"),
+        ([[0.5, 0.4]], [0], "sums to 0.9"),
+        ([[1.5, -0.5]], [0], "row 0"),
+        ([[float("nan"), 1.0]], [0], "row 0"),
+        ([0.5, 0.5], [0, 1], "shape"),
+        ([[0.5, 0.5]], [0, 1], "shape"),
+        (np.zeros((0, 4)), [], "no labelled pair"),
+    ],
+)
+def test_wrong_probabilities_are_refused(probabilities: object, gold: object, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        expected_calibration_error(probabilities, gold)  # type: ignore[arg-type]
+
+
+@settings(deadline=None, max_examples=50)
+@given(probabilities_and_gold(), st.sets(st.sampled_from(LABELS), min_size=1))
+def test_restriction_keeps_ratios_among_the_candidates(
+    case: tuple[np.ndarray, np.ndarray], candidates: set[str]
+) -> None:
+    probabilities, _ = case
+    kept = encode_labels(sorted(candidates))
+    out = [index for index in range(4) if index not in kept]
+    restricted = restrict_probabilities(probabilities, sorted(candidates))
+    assert np.allclose(restricted.sum(axis=1), 1)
+    assert (restricted[:, out] == 0).all()
+    mass = probabilities[:, kept].sum(axis=1, keepdims=True)
+    assert np.allclose(restricted[:, kept] * mass, probabilities[:, kept])
+
+
+def test_restriction_without_mass_is_uniform() -> None:
+    restricted = restrict_probabilities([[0, 0, 0, 1.0]], ["favor", "against"])
+    assert restricted.tolist() == [[0.5, 0.5, 0, 0]]
+    with pytest.raises(ValueError, match="different labels"):
+        restrict_probabilities([[0, 0, 0, 1.0]], ["favor", "favor"])
