@@ -1,0 +1,80 @@
+"""Which documents a run trains on: corpora, their splits, and what is made of them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from stance.corpora import load_corpus
+from stance.corpora.pseudo_reports import compose_reports
+from stance.documents import read_documents
+from stance.schema import Document
+
+
+@dataclass(frozen=True)
+class Source:
+    """A split of a corpus, or a file of native documents (``name: file`` and a ``path``)."""
+
+    name: str
+    split: str | None = None
+    path: str | None = None
+    max_documents: int | None = None
+    """Take a random draw of this many; null takes all."""
+    reports: float = 0.0
+    """Share of the documents that is composed into pseudo-reports (single-author corpora only)."""
+    exclude: tuple[str, ...] = ()
+    """Batches of newsstance (w1, w2, ...) to leave out, for a test of transfer between writers."""
+    repeat: int = 1
+    """How often each document comes in an epoch."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.reports <= 1:
+            raise ValueError(f"{self.name}: reports is {self.reports}; give a share from 0 to 1")
+        if self.name == "file" and self.path is None:
+            raise ValueError("a source named file needs a path")
+        if self.repeat < 1 or (self.max_documents is not None and self.max_documents < 1):
+            raise ValueError(f"{self.name}: repeat and max_documents must be 1 or more")
+
+
+def load_source(source: Source, seed: int) -> list[Document]:
+    """The documents of a source, in an order that depends on ``seed`` alone.
+
+    Raises:
+        ValueError, FileNotFoundError: as ``load_corpus`` and ``read_documents``.
+    """
+    if source.name == "file":
+        assert source.path is not None, "checked by Source"
+        documents = read_documents(source.path)
+    else:
+        documents = load_corpus(source.name, source.split, source.path)
+    if source.exclude:
+        documents = [d for d in documents if (d.model_extra or {})["batch"] not in source.exclude]
+    random.Random(seed).shuffle(documents)
+    documents = documents[: source.max_documents]
+    cut = round(len(documents) * source.reports)
+    composed = compose_reports(documents[:cut], seed=seed) if cut else []
+    return (composed + documents[cut:]) * source.repeat
+
+
+def load_sources(
+    sources: Sequence[Source], seed: int
+) -> tuple[list[Document], list[dict[str, Any]]]:
+    """The documents of all sources together, and for the manifest what came from where."""
+    documents: list[Document] = []
+    origins = []
+    for source in sources:
+        part = load_source(source, seed)
+        documents += part
+        origins.append(
+            {
+                "corpus": source.name,
+                "split": source.split,
+                "documents": len(part),
+                "reports": source.reports,
+                "exclude": list(source.exclude),
+                "repeat": source.repeat,
+            }
+        )
+    return documents, origins
