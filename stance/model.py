@@ -86,6 +86,7 @@ class StanceModel(PreTrainedModel):
         width = encoder_config.hidden_size
         self.takes_type_ids = getattr(encoder_config, "type_vocab_size", 0) > 1
         self.mention_kind = nn.Embedding(2, width)  # 0: mentioned in the text, 1: its author
+        self.norm = nn.LayerNorm(4 * width)  # encoders differ in the scale of their states
         self.combine = nn.Linear(4 * width, width)
         self.attention = nn.Linear(width, 1)
         self.classifier = nn.Linear(width, len(LABELS))
@@ -178,7 +179,7 @@ class StanceModel(PreTrainedModel):
         kinds = self.mention_kind(author_actors.long())[mention_actors]
         own, target, _ = mentions.chunk(3, dim=-1)
         joined = torch.cat([mentions, own * target], dim=-1)
-        hidden = torch.tanh(self.combine(self.dropout(joined)) + kinds)
+        hidden = torch.tanh(self.combine(self.dropout(self.norm(joined))) + kinds)
         scores = self.attention(hidden).squeeze(-1)
         actors = len(author_actors)
         highest = torch.full((actors,), -torch.inf, device=scores.device, dtype=scores.dtype)
