@@ -3,6 +3,7 @@
 # make lint    set up and run ruff and mypy
 # make format  let ruff put the code in order
 # make wheel   build dist/stance-*.whl
+# make docs-numbers  fail where README or model card differ from the evaluations
 #
 # PYTHON=...    the interpreter for the virtual environment (3.11 or later)
 # VENV=...      where the environment lies, .venv unless told
@@ -29,7 +30,7 @@ INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint format wheel
+.PHONY: help venv demo test lint format wheel docs-numbers
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
@@ -68,3 +69,6 @@ format: $(INSTALLED_DEV)
 
 wheel: $(INSTALLED_DEV)
 	$(BIN)/python -m hatchling build -t wheel
+
+docs-numbers: $(INSTALLED_DEV)
+	$(BIN)/python scripts/ship_model.py card models/stance-minilm-de --check

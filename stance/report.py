@@ -83,7 +83,7 @@ def write_model_card(
         f'classifier = StanceClassifier.from_pretrained("{name}")\n'
         'classifier.predict(text, targets=["Das Tempolimit soll kommen."], actors=["Eva Holm"])\n'
         "```",
-        "## Scores\n\n" + _scores(evaluations),
+        "## Scores\n\n" + tabulate_scores(evaluations),
         "## Training\n\n"
         + f"Fine-tuned from `{base_model}`.\n\n"
         + (_table(("", ""), _flatten(manifest)) if manifest else "No manifest was kept."),
@@ -96,7 +96,8 @@ def write_model_card(
     return path
 
 
-def _scores(evaluations: Sequence[Mapping[str, Any]]) -> str:
+def tabulate_scores(evaluations: Sequence[Mapping[str, Any]]) -> str:
+    """A Markdown table of the contents of metrics.json files, with their baselines."""
     if not evaluations:
         return "Not evaluated."
     rows: list[tuple[str, ...]] = []

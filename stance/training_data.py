@@ -15,7 +15,10 @@ from stance.schema import Document
 
 @dataclass(frozen=True)
 class Source:
-    """A split of a corpus, or a file of native documents (``name: file`` and a ``path``)."""
+    """A split of a corpus, or a file of native documents (``name: file`` and a ``path``).
+
+    A file has no splits: all of it is taken, whatever ``split`` says.
+    """
 
     name: str
     split: str | None = None
@@ -42,7 +45,9 @@ def load_source(source: Source, seed: int) -> list[Document]:
     """The documents of a source, in an order that depends on ``seed`` alone.
 
     Raises:
-        ValueError, FileNotFoundError: as ``load_corpus`` and ``read_documents``.
+        ValueError: as ``load_corpus`` and ``read_documents``; if ``exclude`` names no batch of the
+            documents or leaves none of them; if ``reports`` asks for texts of several actors.
+        FileNotFoundError: as ``load_corpus`` and ``read_documents``.
     """
     if source.name == "file":
         assert source.path is not None, "checked by Source"
@@ -50,12 +55,32 @@ def load_source(source: Source, seed: int) -> list[Document]:
     else:
         documents = load_corpus(source.name, source.split, source.path)
     if source.exclude:
-        documents = [d for d in documents if (d.model_extra or {})["batch"] not in source.exclude]
+        documents = exclude_batches(documents, source)
     random.Random(seed).shuffle(documents)
     documents = documents[: source.max_documents]
     cut = round(len(documents) * source.reports)
     composed = compose_reports(documents[:cut], seed=seed) if cut else []
     return (composed + documents[cut:]) * source.repeat
+
+
+def exclude_batches(documents: Sequence[Document], source: Source) -> list[Document]:
+    """The documents outside the batches ``source.exclude``.
+
+    Raises:
+        ValueError: if the documents have no such batch, or no other.
+    """
+    batches = [(document.model_extra or {}).get("batch") for document in documents]
+    known = sorted({str(batch) for batch in batches if batch is not None})
+    unknown = [name for name in source.exclude if name not in known]
+    if unknown:
+        raise ValueError(
+            f"{source.name}: exclude has {', '.join(unknown)}, but the batches of the documents "
+            f"are {', '.join(known) or 'not given'}"
+        )
+    kept = [d for d, batch in zip(documents, batches, strict=True) if batch not in source.exclude]
+    if not kept:
+        raise ValueError(f"{source.name}: exclude leaves no document")
+    return kept
 
 
 def load_sources(
@@ -71,7 +96,9 @@ def load_sources(
             {
                 "corpus": source.name,
                 "split": source.split,
+                "path": source.path,
                 "documents": len(part),
+                "max_documents": source.max_documents,
                 "reports": source.reports,
                 "exclude": list(source.exclude),
                 "repeat": source.repeat,

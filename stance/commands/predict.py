@@ -143,7 +143,7 @@ def quote_overrides(overrides: Sequence[str]) -> list[str]:
     sweep = {"-m", "--multirun"} & set(overrides)
     known = {field.name for field in fields(PredictArguments)} | {"hydra"}
     for override in overrides:
-        _, equals, _ = override.partition("=")
+        key, equals, _ = override.partition("=")
         if not equals or override.startswith("-"):
             quoted.append(override)
             continue

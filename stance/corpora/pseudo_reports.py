@@ -22,13 +22,14 @@ from stance.schema import Actor, Document, Mention, Stance, StanceLabel, Target
 
 MAX_QUOTE_WORDS = 45
 
-FIRST_NAMES = (
+# One name a line would be a hundred lines.
+FIRST_NAMES = (  # noqa: SIM905
     "Alma Anke Arne Berit Bernd Carla Clemens Dagmar Detlef Dorothee Edda Elif Emre Ernst Fatma "
     "Frauke Gero Gesine Gundula Hanno Heike Henning Ilka Imke Ingo Iris Jale Jens Jolanta Jonas "
     "Kerstin Knut Lasse Lena Lutz Maike Malte Marek Mirja Nadja Nils Olga Ortrud Pavel Petra Ralf "
     "Rieke Ruben Sabine Sönke Stine Svenja Tarek Thilo Ulrike Urs Veit Wiebke Yasemin Zoran"
 ).split()
-SURNAME_STARTS = (
+SURNAME_STARTS = (  # noqa: SIM905
     "Adler Behr Brack Dorn Ecker Falk Fenn Gerst Hagen Harm Ihl Jung Kahl Kest Lank Lind Mahl "
     "Mert Nord Oster Pahl Quast Rehm Roth Sall Schön Stein Tann Ulm Vier Wall Wend Zell"
 ).split()
@@ -147,11 +148,15 @@ def compose_reports(
     Args:
         negate: share of the reports whose target is negated and whose labels are flipped, where
             the target has the form "... soll ... <verb>." that the rule understands.
+
+    Raises:
+        ValueError: if a document has other actors than its author, or not one target and one
+            stance.
     """
     draw = random.Random(seed)
     by_target: dict[tuple[str | None, str], list[Statement]] = defaultdict(list)
     for document in documents:
-        (target,), (stance,) = document.targets, document.stances
+        target, stance = _take_statement(document)
         key = (document.source, target.text)
         by_target[key].append(Statement(shorten(document.text), stance.label))
     elsewhere: dict[str | None, list[str]] = defaultdict(list)
@@ -176,6 +181,18 @@ def compose_reports(
             )
     draw.shuffle(reports)
     return reports
+
+
+def _take_statement(document: Document) -> tuple[Target, Stance]:
+    authors = [actor for actor in document.actors if actor.author]
+    counts = (len(document.actors), len(authors), len(document.targets), len(document.stances))
+    if counts != (1, 1, 1, 1):
+        raise ValueError(
+            f"document {document.id!r} has {counts[0]} actors ({counts[1]} of them its author), "
+            f"{counts[2]} targets and {counts[3]} stances; reports are composed from texts with "
+            "the author as the only actor, one target and one stance, such as wahlomat or xstance"
+        )
+    return document.targets[0], document.stances[0]
 
 
 def shorten(text: str) -> str:

@@ -1,0 +1,101 @@
+"""Make a shipped model of a trained one, in three steps.
+
+    python scripts/ship_model.py pack RUN/model models/stance-minilm-de
+    python scripts/evaluate.py ... output_dir=models/stance-minilm-de/evaluation/NAME  (for each)
+    python scripts/ship_model.py card models/stance-minilm-de
+
+``pack`` stores the weights as bytes (stance/weights.py). ``card`` writes the model card and the
+score table of the README from evaluation/*/metrics.json; with ``--check`` it writes nothing, and
+fails where the files differ from what it would write.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from stance.model_directory import MANIFEST_FILE, METRICS_FILE
+from stance.report import CARD_FILE, tabulate_scores, write_model_card
+from stance.training import LIMITATIONS
+from stance.weights import PACKED_FILE, load_model, save_packed
+
+README = Path(__file__).resolve().parent.parent / "README.md"
+BEGIN, END = "<!-- scores: scripts/ship_model.py card -->", "<!-- /scores -->"
+
+
+def pack_directory(source: Path, target: Path) -> None:
+    """Copy a model directory, its weights packed; nothing else of a run comes along."""
+    target.mkdir(parents=True, exist_ok=True)
+    for file in source.iterdir():
+        if file.suffix == ".json":
+            shutil.copy(file, target)
+    packed = save_packed(load_model(source), target)
+    print(f"{packed}: {packed.stat().st_size / 1e6:.1f} MB")
+
+
+def write_card(directory: Path, model_dir: Path) -> list[dict[str, Any]]:
+    """Write the card of a shipped model into ``directory``; returns the evaluations it shows."""
+    manifest = json.loads((model_dir / MANIFEST_FILE).read_text(encoding="utf-8"))
+    evaluations = [
+        json.loads(file.read_text(encoding="utf-8"))
+        for file in sorted(model_dir.glob(f"evaluation/*/{METRICS_FILE}"))
+    ]
+    write_model_card(
+        directory,
+        name=model_dir.name,
+        base_model="intfloat/multilingual-e5-small",
+        license_id=manifest["model"]["license"].lower(),
+        manifest=manifest,
+        evaluations=evaluations,
+        limitations=LIMITATIONS,
+    )
+    return evaluations
+
+
+def fill_readme(text: str, evaluations: list[dict[str, Any]]) -> str:
+    """The README with the table between its two marks replaced."""
+    head, rest = text.split(BEGIN, 1)
+    tail = rest.split(END, 1)[1]
+    return f"{head}{BEGIN}\n{tabulate_scores(evaluations)}\n{END}{tail}"
+
+
+def main() -> None:
+    """The command line; see the docstring of the module."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    steps = parser.add_subparsers(dest="step", required=True)
+    pack = steps.add_parser("pack")
+    pack.add_argument("source", type=Path)
+    pack.add_argument("target", type=Path)
+    card = steps.add_parser("card")
+    card.add_argument("model_dir", type=Path)
+    card.add_argument("--check", action="store_true")
+    arguments = parser.parse_args()
+    if arguments.step == "pack":
+        pack_directory(arguments.source, arguments.target)
+        print(f"now evaluate it, with {arguments.target / PACKED_FILE} in place")
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        evaluations = write_card(Path(folder), arguments.model_dir)
+        new = {
+            arguments.model_dir / CARD_FILE: (Path(folder) / CARD_FILE).read_text(encoding="utf-8"),
+            README: fill_readme(README.read_text(encoding="utf-8"), evaluations),
+        }
+    stale = [
+        path for path, text in new.items() if not path.exists() or path.read_text("utf-8") != text
+    ]
+    if arguments.check:
+        sys.exit(f"not up to date: {', '.join(map(str, stale))}" if stale else 0)
+    for path in stale:
+        path.write_text(new[path], encoding="utf-8")
+        print(f"wrote {path}")
+
+
+if __name__ == "__main__":
+    main()
