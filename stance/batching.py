@@ -7,6 +7,7 @@ padded tokens allows.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -45,9 +46,14 @@ class TrainingBatchSampler:
     With several processes, give each its ``rank``: the batches are dealt out in turn.
 
     Args:
-        costs: tokens of each example (all its windows).
+        costs: tokens of each example (all its windows, padded to the longest of them).
         lengths: tokens of each example's longest window.
-        max_tokens: the budget of a batch; a batch may pass it by one example.
+        max_tokens: the budget of a batch, padding included. A batch passes it where one example
+            does, and otherwise as little as the number of batches allows, which is that of the
+            tokens without padding between examples.
+
+    Raises:
+        ValueError: if there are no examples, or fewer than processes.
     """
 
     def __init__(
@@ -62,6 +68,11 @@ class TrainingBatchSampler:
     ) -> None:
         if not costs:
             raise ValueError("there are no training examples")
+        if len(costs) < processes:
+            raise ValueError(
+                f"{len(costs)} training examples for {processes} processes; "
+                f"start at most {len(costs)}"
+            )
         self.costs = np.asarray(costs, dtype=np.int64)
         self.lengths = np.asarray(lengths, dtype=np.int64)
         self.max_tokens = max_tokens
@@ -97,18 +108,52 @@ class TrainingBatchSampler:
             # Up, then down: neighbours across the seam of two draws are of like length as well.
             parts.append(part[::-1] if number % 2 else part)
         order = np.concatenate(parts)
-        batches = _cut_evenly(order, self.costs[order], total)
+        cuts = _cut_evenly(self.costs[order], self.lengths[order], total, self.max_tokens)
+        batches = [order[a:b].tolist() for a, b in pairwise(cuts)]
         return [batches[position] for position in random.permutation(total)]
 
 
-def _cut_evenly(order: np.ndarray, costs: np.ndarray, parts: int) -> list[list[int]]:
-    """``order`` cut into exactly ``parts`` non-empty runs of about equal cost."""
-    ends = np.searchsorted(np.cumsum(costs), np.arange(1, parts) * costs.sum() / parts, "left") + 1
+def _cut_evenly(costs: np.ndarray, lengths: np.ndarray, parts: int, max_tokens: int) -> list[int]:
+    """Positions 0 to N that cut N examples into exactly ``parts`` runs of about equal cost.
+
+    Padded, no run of several examples passes ``max_tokens``, or where that needs more runs, the
+    next higher limit for which ``parts`` are enough.
+    """
+    windows = (-(-costs // np.maximum(lengths, 1))).tolist()
+    longest = lengths.tolist()
+    limit = max_tokens
+    while len(last := _fill_from_end(windows, longest, limit)) > parts:
+        limit += max(1, limit // 20)
+    last += [0] * (parts - len(last))
+    ideal = np.searchsorted(np.cumsum(costs), np.arange(1, parts) * costs.sum() / parts) + 1
     cuts = [0]
-    for number, end in enumerate(ends):
-        cuts.append(int(np.clip(end, cuts[-1] + 1, len(order) - (parts - 1 - number))))
-    cuts.append(len(order))
-    return [order[begin:end].tolist() for begin, end in zip(cuts[:-1], cuts[1:], strict=True)]
+    for begin_after, end in zip(reversed(last[:-1]), ideal.tolist(), strict=True):
+        left = parts - len(cuts)
+        earliest = max(begin_after, cuts[-1] + 1)
+        latest = min(_fill(windows, longest, cuts[-1], limit), len(costs) - left)
+        cuts.append(min(max(end, earliest), latest))
+    return [*cuts, len(costs)]
+
+
+def _fill(windows: Sequence[int], longest: Sequence[int], begin: int, limit: int) -> int:
+    """The end of the longest run from ``begin`` that has one example or fits the limit padded."""
+    rows = width = 0
+    for end in range(begin, len(windows)):
+        rows, width = rows + windows[end], max(width, longest[end])
+        if end > begin and rows * width > limit:
+            return end
+    return len(windows)
+
+
+def _fill_from_end(windows: Sequence[int], longest: Sequence[int], limit: int) -> list[int]:
+    """Where the last run, the last two runs, ... begin at the earliest; ends with 0."""
+    begins: list[int] = []
+    windows, longest = windows[::-1], longest[::-1]
+    end = 0
+    while end < len(windows):
+        end = _fill(windows, longest, end, limit)
+        begins.append(len(windows) - end)
+    return begins
 
 
 def collate_windows(

@@ -1,4 +1,4 @@
-"""Documents to examples: one example is one document and one target, with all actors of the text."""
+"""Documents to examples: a document and one target, with all actors of the text."""
 
 from __future__ import annotations
 

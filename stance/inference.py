@@ -46,7 +46,8 @@ class StanceClassifier:
         max_tokens_per_batch: int = 2048,
     ) -> None:
         self.runtime = runtime or choose_runtime()
-        self.model = model.to(self.runtime.device).eval()
+        self.model = model.eval()
+        self.model.to(self.runtime.device)
         self.tokenizer = tokenizer
         self.name = name
         self.temperature = temperature
@@ -70,9 +71,7 @@ class StanceClassifier:
             FileNotFoundError: if the directory is not there.
             ValueError: if it holds no stance model, or the device is not there.
         """
-        from transformers import AutoTokenizer
-
-        from stance.weights import load_model
+        from stance.weights import load_model, load_tokenizer
 
         directory = Path(path) if path is not None else default_model_dir()
         runtime = choose_runtime(device)
@@ -83,7 +82,7 @@ class StanceClassifier:
             temperature = float(json.loads(calibration.read_text(encoding="utf-8"))["temperature"])
         return cls(
             model,
-            AutoTokenizer.from_pretrained(directory),
+            load_tokenizer(directory),
             name=directory.resolve().name,
             temperature=temperature,
             runtime=runtime,

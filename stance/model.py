@@ -61,7 +61,7 @@ class StanceConfig(PreTrainedConfig):
 
 @dataclass
 class StanceOutput(ModelOutput):
-    """``logits`` (A, 4) in the order of ``LABELS``; ``loss`` is a scalar where labels were given."""
+    """``logits`` (A, 4) in the order of ``LABELS``; ``loss``, a scalar, where labels were given."""
 
     loss: Tensor | None = None
     logits: Tensor | None = None

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 
 class StanceLabel(StrEnum):
-    """What the text shows of an actor's stance on a target; the order is the model's label order."""
+    """What a text shows of an actor's stance on a target, in the model's label order."""
 
     FAVOR = "favor"
     AGAINST = "against"
@@ -138,7 +138,7 @@ class Document(Record):
     def _check_inside(self, span: Mention, what: str) -> None:
         if span.end > len(self.text):
             raise ValueError(
-                f"{what} is {span.start}..{span.end}, outside the text of {len(self.text)} characters"
+                f"{what} is {span.start}..{span.end}, outside the text, which has {len(self.text)} characters"
             )
 
     @property

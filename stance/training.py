@@ -20,7 +20,6 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 from transformers import (
-    AutoTokenizer,
     EarlyStoppingCallback,
     PreTrainedTokenizerFast,
     Trainer,
@@ -46,7 +45,7 @@ from stance.model_directory import (
 from stance.report import write_model_card
 from stance.runtime import Runtime, choose_runtime
 from stance.schema import LABELS, Document
-from stance.weights import load_model
+from stance.weights import load_model, load_tokenizer
 
 logger = logging.getLogger(__name__)
 
@@ -186,8 +185,7 @@ def train_model(
     if not trainer.is_world_process_zero():
         return {}
     model_dir = output_dir / MODEL_FOLDER
-    trained = trainer.accelerator.unwrap_model(trainer.model)
-    metrics = write_model(model_dir, trained, tokenizer, validation, runtime)
+    metrics = write_model(model_dir, model, tokenizer, validation, runtime)
     manifest = build_manifest(model_arguments, arguments, data, trainer, time.time() - started)
     write_json(model_dir / MANIFEST_FILE, manifest)
     write_model_card(
@@ -219,7 +217,7 @@ def find_checkpoint(output_dir: Path) -> str | None:
 def load_start(arguments: ModelArguments) -> tuple[StanceModel, PreTrainedTokenizerFast]:
     """The model and tokenizer to start from."""
     path = resolve_model(arguments.name_or_path)
-    tokenizer = AutoTokenizer.from_pretrained(path)
+    tokenizer = load_tokenizer(path)
     config_file = Path(path) / "config.json"
     kind = json.loads(config_file.read_text()).get("model_type") if config_file.is_file() else None
     if kind == "stance":
@@ -346,6 +344,7 @@ class StanceTrainer(Trainer):
     def __init__(
         self,
         *,
+        model: StanceModel,
         tokenizer: PreTrainedTokenizerFast,
         features: Sequence[Features],
         sampler: TrainingBatchSampler,
@@ -355,11 +354,15 @@ class StanceTrainer(Trainer):
         **kwargs: Any,
     ) -> None:
         super().__init__(
+            model=model,
             train_dataset=list(features),
             eval_dataset={name: list(part) for name, part in validation.items()} or None,
             processing_class=tokenizer,
             **kwargs,
         )
+        self.stance_model = model  # Trainer.model may be wrapped
+        self.pad_id: int = tokenizer.pad_token_id
+        self.features = list(features)
         self.sampler = sampler
         self.validation = validation
         self.head_learning_rate = head_learning_rate
@@ -367,22 +370,21 @@ class StanceTrainer(Trainer):
 
     def get_train_dataloader(self) -> EpochLoader:
         """Batches of this process; their inputs are moved to the device by the trainer."""
-        pad_id = self.processing_class.pad_token_id
         return EpochLoader(
-            self.train_dataset,
+            self.features,  # type: ignore[arg-type]  # a list is a dataset
             batch_sampler=self.sampler,
-            collate_fn=lambda features: collate_examples(features, pad_id),
+            collate_fn=lambda features: collate_examples(features, self.pad_id),
         )
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
-        """AdamW; no weight decay on biases and norms, ``head_learning_rate`` outside the encoder."""
+        """AdamW; no decay of biases and norms, ``head_learning_rate`` outside the encoder."""
         if self.optimizer is None:
             groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
-            for name, parameter in self.model.named_parameters():
+            for name, parameter in self.stance_model.named_parameters():
                 if parameter.requires_grad:
                     key = (name.startswith("encoder."), parameter.ndim > 1)
                     groups.setdefault(key, []).append(parameter)
-            optimizer_class, options = self.get_optimizer_cls_and_kwargs(self.args, self.model)
+            optimizer_class, options = self.get_optimizer_cls_and_kwargs(self.args)
             rates = {True: self.args.learning_rate, False: self.head_learning_rate}
             self.optimizer = optimizer_class(
                 [
@@ -400,11 +402,9 @@ class StanceTrainer(Trainer):
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """Scores of each validation set; ``eval_macro_f1`` is the mean over the sets."""
         started = time.time()
-        model = self.accelerator.unwrap_model(self.model)
-        model.eval()
-        pad_id = self.processing_class.pad_token_id
+        model = self.stance_model.eval()
         scores = {
-            name: score_logits(*predict_labelled(model, features, pad_id, self.runtime), 1.0)
+            name: score_logits(*predict_labelled(model, features, self.pad_id, self.runtime), 1.0)
             for name, features in self.validation.items()
         }
         model.train()

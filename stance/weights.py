@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from stance.model import StanceConfig, StanceModel
 
@@ -50,6 +51,18 @@ def load_model(directory: str | Path, config: StanceConfig | None = None) -> Sta
     model = StanceModel(config or StanceConfig.from_pretrained(directory))
     model.load_state_dict(unpack_weights(load_file(packed)))
     return model
+
+
+def load_tokenizer(name_or_path: str | Path) -> PreTrainedTokenizerFast:
+    """The tokenizer of a model directory or hub name.
+
+    Raises:
+        ValueError: if it is not one that knows character offsets.
+    """
+    tokenizer = AutoTokenizer.from_pretrained(name_or_path)
+    if not isinstance(tokenizer, PreTrainedTokenizerFast):
+        raise ValueError(f"{name_or_path}: its tokenizer gives no offsets; a fast one is needed")
+    return tokenizer
 
 
 def pack_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -16,8 +16,8 @@ from omegaconf import OmegaConf
 from safetensors.torch import load_file
 
 from stance.commands.train import build, build_sources, check_same_run
-from stance.documents import write_documents
 from stance.corpora import load_corpus
+from stance.documents import write_documents
 from stance.locations import config_dir
 from stance.training import ModelArguments, OptimisationArguments
 

@@ -58,15 +58,13 @@ def train(config: DictConfig, output_dir: Path) -> float | None:
     Raises:
         ValueError: if the directory holds a run of another config, or arguments are wrong.
     """
-    resolved = OmegaConf.to_container(config, resolve=True)
-    assert isinstance(resolved, dict)
+    resolved: Any = OmegaConf.to_container(config, resolve=True)
     check_same_run(resolved, output_dir)
     stages: Mapping[str, Any] = resolved.pop("stages") or {"": {}}
     metrics: dict[str, Any] = {}
     start: str | None = None
     for name, changes in stages.items():
-        values = OmegaConf.to_container(OmegaConf.merge(resolved, changes))
-        assert isinstance(values, dict)
+        values: Any = OmegaConf.to_container(OmegaConf.merge(resolved, changes))
         if start is not None:
             values["model"]["name_or_path"] = start
         if name:
@@ -161,8 +159,7 @@ def check_same_run(resolved: Mapping[str, Any], output_dir: Path) -> None:
     file = output_dir / CONFIG_FILE
     wanted = {key: value for key, value in resolved.items() if key not in MACHINE_KEYS}
     if file.is_file():
-        found = OmegaConf.to_container(OmegaConf.load(file))
-        assert isinstance(found, dict)
+        found: Any = OmegaConf.to_container(OmegaConf.load(file))
         changed = sorted(k for k in wanted.keys() | found.keys() if wanted.get(k) != found.get(k))
         if changed:
             raise ValueError(

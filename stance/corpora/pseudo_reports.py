@@ -162,8 +162,8 @@ def compose_reports(
     elsewhere: dict[str | None, list[str]] = defaultdict(list)
     for (source, _), statements in by_target.items():
         elsewhere[source] += [statement.text for statement in statements]
-    reports = []
-    for (source, target), statements in by_target.items():
+    reports: list[Document] = []
+    for (source, thesis), statements in by_target.items():
         draw.shuffle(statements)
         while statements:
             size = draw.choice((1, 2, 2, 3, 3, 4))
@@ -173,11 +173,11 @@ def compose_reports(
                 text = draw.choice(elsewhere[source]) if draw.random() < 0.5 else ""
                 chosen.append(Statement(text, StanceLabel.NONE))
             draw.shuffle(chosen)
-            negated = negate_target(target) if draw.random() < negate else None
+            negated = negate_target(thesis) if draw.random() < negate else None
             if negated is not None:
                 chosen = [Statement(s.text, flip_label(s.label)) for s in chosen]
             reports.append(
-                _compose(f"report-{len(reports)}", negated or target, chosen, draw, bool(negated))
+                _compose(f"report-{len(reports)}", negated or thesis, chosen, draw, bool(negated))
             )
     draw.shuffle(reports)
     return reports

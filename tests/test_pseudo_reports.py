@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+import pytest
+
+from stance.corpora.pseudo_reports import (
+    MAX_QUOTE_WORDS,
+    compose_reports,
+    negate_target,
+    shorten,
+)
+from stance.schema import Actor, Document, Mention, Stance, StanceLabel, Target
+
+TARGETS = (
+    "Die Stadt soll die Brücke sanieren.",
+    "Hunde sollen an der Leine bleiben müssen.",
+    "Das Schwimmbad soll kostenlos sein.",
+    "Die Stadt soll kein Feuerwerk erlauben.",  # no rule to negate it
+)
+LABELS = (StanceLabel.FAVOR, StanceLabel.AGAINST, StanceLabel.NEUTRAL)
+
+
+def make_statement(number: int, target: str, label: StanceLabel, text: str = "") -> Document:
+    """A text whose author, a party, takes the stance; its words carry label and number."""
+    return Document(
+        id=f"s{number}",
+        text=text or f"Wir sagen {label.value}{number}x zu diesem Vorschlag.",
+        source="gemeinderat",
+        actors=(Actor(id="a1", name="Partei", author=True),),
+        targets=(Target(id="t1", text=target),),
+        stances=(Stance(actor="a1", target="t1", label=label),),
+    )
+
+
+STATEMENTS = [
+    make_statement(100 * t + n, target, LABELS[n % 3])
+    for t, target in enumerate(TARGETS)
+    for n in range(60)
+]
+NEGATED = {negated: target for target in TARGETS if (negated := negate_target(target))}
+FLIPPED = {StanceLabel.FAVOR: StanceLabel.AGAINST, StanceLabel.AGAINST: StanceLabel.FAVOR}
+
+
+@pytest.fixture(scope="module")
+def reports() -> list[Document]:
+    return compose_reports(STATEMENTS, seed=1)
+
+
+def restore(report: Document) -> tuple[str, list[StanceLabel]]:
+    """The target before it was negated, and the labels before they were flipped."""
+    (target,) = report.targets
+    labels = [stance.label for stance in report.stances]
+    if target.text in NEGATED:
+        return NEGATED[target.text], [FLIPPED.get(label, label) for label in labels]
+    return target.text, labels
+
+
+def test_every_mention_is_the_name_or_its_short_form(reports: list[Document]) -> None:
+    shortened = 0
+    for report in reports:
+        for actor in report.actors:
+            named = [report.text[mention.start : mention.end] for mention in actor.mentions]
+            assert named[0] == actor.name
+            assert set(named[1:]) <= {actor.name, actor.name.split()[-1]}
+            shortened += named[-1] != actor.name
+    assert shortened
+
+
+def test_actors_of_a_report_share_no_name(reports: list[Document]) -> None:
+    for report in reports:
+        names = Counter(
+            name
+            for actor in report.actors
+            for name in {report.text[m.start : m.end] for m in actor.mentions}
+        )
+        assert set(names.values()) == {1}
+
+
+def test_every_statement_is_used_once_with_its_label(reports: list[Document]) -> None:
+    used: Counter[tuple[str, StanceLabel]] = Counter()
+    for report in reports:
+        target, labels = restore(report)
+        used.update((target, label) for label in labels if label != StanceLabel.NONE)
+    assert used == Counter((d.targets[0].text, d.stances[0].label) for d in STATEMENTS)
+
+
+def test_a_label_belongs_to_the_words_and_is_flipped_only_with_the_target(
+    reports: list[Document],
+) -> None:
+    quoted = 0
+    for report in reports:
+        # With one actor and a stance, the statement in the report is the actor's.
+        _, labels = restore(report)
+        words = re.findall(r"(favor|against|neutral)\d+x", report.text)
+        if len(labels) == len(words) == 1 and labels != [StanceLabel.NONE]:
+            assert words == labels
+            quoted += report.targets[0].text in NEGATED
+    assert quoted
+
+
+def test_no_statement_is_quoted_for_two_stances(reports: list[Document]) -> None:
+    for report in reports:
+        words = Counter(re.findall(r"(?:favor|against|neutral)\d+x", report.text))
+        without = sum(stance.label == StanceLabel.NONE for stance in report.stances)
+        assert sum(count - 1 for count in words.values()) <= without
+
+
+def test_some_actors_only_speak_about_something_else(reports: list[Document]) -> None:
+    counts = Counter(stance.label for report in reports for stance in report.stances)
+    assert counts[StanceLabel.NONE] > 0.1 * counts.total()
+    assert {len(report.actors) for report in reports} >= {1, 2, 3, 4}
+
+
+def test_the_same_seed_gives_the_same_reports(reports: list[Document]) -> None:
+    assert compose_reports(STATEMENTS, seed=1) == reports
+    assert compose_reports(STATEMENTS, seed=2) != reports
+    assert len({report.id for report in reports}) == len(reports)
+
+
+def test_the_share_of_negated_targets_can_be_set() -> None:
+    never = {r.targets[0].text for r in compose_reports(STATEMENTS, seed=1, negate=0)}
+    assert never == set(TARGETS)
+    always = {r.targets[0].text for r in compose_reports(STATEMENTS, seed=1, negate=1)}
+    assert always == {*NEGATED, TARGETS[-1]}
+
+
+def test_a_negated_target_is_never_beside_a_verdict_on_the_proposal() -> None:
+    # "lehnt den Vorschlag ab" says nothing of a target that is the opposite of the proposal.
+    for report in compose_reports(STATEMENTS, seed=1, negate=1):
+        if report.targets[0].text in NEGATED:
+            assert "lehnt den Vorschlag ab" not in report.text
+            assert "unterstützt den Vorschlag" not in report.text
+
+
+def test_braces_in_a_statement_do_not_name_an_actor() -> None:
+    text = "Wir sind für {A} und {q}."
+    document = make_statement(1, TARGETS[0], StanceLabel.FAVOR, text)
+    for seed in range(20):
+        (report,) = compose_reports([document], seed=seed)
+        for actor in report.actors:
+            assert len(actor.mentions) == report.text.count(actor.name.split()[-1])
+
+
+STATEMENT = STATEMENTS[0]
+TWO_TARGETS = (*STATEMENT.targets, Target(id="t2", text=TARGETS[1]))
+TWO_ACTORS = (*STATEMENT.actors, Actor(id="a2", name="Verband"))
+NAMED = (Actor(id="a1", name="Wir", mentions=(Mention(start=0, end=3),)),)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"targets": TWO_TARGETS}, "2 targets"),
+        ({"actors": TWO_ACTORS}, "2 actors"),
+        ({"actors": NAMED}, r"1 actors \(0 of them its author\)"),
+        ({"stances": ()}, "0 stances"),
+    ],
+)
+def test_other_documents_are_refused_by_name(changes: dict[str, object], message: str) -> None:
+    document = STATEMENT.model_copy(update={"id": "falsch-7", **changes})
+    with pytest.raises(ValueError, match=rf"'falsch-7' .*{message}"):
+        compose_reports([STATEMENTS[1], document], seed=1)
+
+
+def test_a_statement_is_shortened_to_whole_sentences() -> None:
+    sentence = "Wir wollen, dass die Stadt die Brücke über die Möhne bald saniert."
+    short = shorten(" ".join([sentence] * 10))
+    assert short == " ".join([sentence] * (MAX_QUOTE_WORDS // len(sentence.split())))
+    long = "Wir " + "sehr " * 100 + "gern."
+    assert shorten(f"{long} Ja.") == long
+    assert shorten('Ja!\n\nNein „so“ "nie".') == "Ja! Nein ‚so‘ nie."
+
+
+@pytest.mark.parametrize(
+    ("target", "negated"),
+    [
+        ("Die Stadt soll bauen.", "Die Stadt soll nicht bauen."),
+        ("Hunde sollen frei laufen dürfen.", "Hunde sollen frei nicht laufen dürfen."),
+        ("Das Bad soll frei sein.", "Das Bad soll nicht frei sein."),
+        ("Die Stadt soll nicht bauen.", None),
+        ("Die Stadt soll keine Brücke bauen.", None),
+        ("Die Stadt soll die Steuer abschaffen.", None),
+        ("Die Stadt soll bauen, wenn sie kann.", None),
+        ("Soll die Stadt bauen?", None),
+        ("Die Stadt baut.", None),
+    ],
+)
+def test_only_a_plain_demand_is_negated(target: str, negated: str | None) -> None:
+    assert negate_target(target) == negated
