@@ -138,7 +138,8 @@ class Document(Record):
     def _check_inside(self, span: Mention, what: str) -> None:
         if span.end > len(self.text):
             raise ValueError(
-                f"{what} is {span.start}..{span.end}, outside the text, which has {len(self.text)} characters"
+                f"{what} is {span.start}..{span.end}, "
+                f"outside the text, which has {len(self.text)} characters"
             )
 
     @property

@@ -156,8 +156,8 @@ def compose_reports(
     draw = random.Random(seed)
     by_target: dict[tuple[str | None, str], list[Statement]] = defaultdict(list)
     for document in documents:
-        target, stance = _take_statement(document)
-        key = (document.source, target.text)
+        asked, stance = _take_statement(document)
+        key = (document.source, asked.text)
         by_target[key].append(Statement(shorten(document.text), stance.label))
     elsewhere: dict[str | None, list[str]] = defaultdict(list)
     for (source, _), statements in by_target.items():
