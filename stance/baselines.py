@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from stance.metrics import encode_labels
 from stance.schema import LABELS, Actor, Document, Target
+from stance.sentences import split_sentences
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +40,6 @@ NEAR, FAR = 7, 30
 STEM_LENGTH = 6
 """Words that share this many first letters count as the same: a German stemmer for the poor."""
 
-_SENTENCE_END = re.compile(r"(?<=[^\d\s][.!?…])[\"'“”»«]*\s+(?=[\"'„“»«]*[A-ZÄÖÜ])|\n+")
 _WORD = re.compile(r"\w+")
 _STOPPING = re.compile(
     r"\b(?:nicht|kein\w*|verzicht\w*|stopp\w*|gestoppt|ab(?:ge)?lehn\w*|ab(?:ge)?schaff\w*|verbiet\w*"
@@ -185,7 +185,7 @@ def _build_tfidf_logreg(rows: int, seed: int) -> Any:
 
 
 def _rows(document: Document) -> Iterator[tuple[Any, ...]]:
-    sentences = _sentences(document.text)
+    sentences = split_sentences(document.text)
     labels = document.labels
     for target in document.targets:
         for actor in document.actors:
@@ -236,12 +236,6 @@ def _row(
         *numbers,
         label,
     )
-
-
-def _sentences(text: str) -> list[tuple[int, int]]:
-    """Spans of sentences, good enough for a baseline: no split after digits ("am 3. März")."""
-    starts = [0, *(match.end() for match in _SENTENCE_END.finditer(text))]
-    return list(zip(starts, [*starts[1:], len(text) + 1], strict=True))
 
 
 def _masked(document: Document, actor: Actor, spans: Sequence[tuple[int, int]]) -> str:

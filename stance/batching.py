@@ -7,6 +7,7 @@ padded tokens allows.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -165,7 +166,8 @@ def collate_windows(
 
     Returns:
         ``input_ids``, ``attention_mask``, ``token_type_ids`` (B, T); ``target_spans`` (B, 2);
-        ``mention_spans`` (M, 3): window, start, end.
+        ``mention_spans`` (M, 5): window, start
+        and end of the mention, start and end of its sentence.
     """
     import torch
 
@@ -184,8 +186,9 @@ def collate_windows(
         "token_type_ids": type_ids,
         "target_spans": torch.tensor([window.target_span for window in windows], dtype=torch.long),
         "mention_spans": torch.tensor(
-            [(m.window, m.start, m.end) for m in mentions], dtype=torch.long
-        ).reshape(len(mentions), 3),
+            [(m.window, m.start, m.end, *(m.sentence or (m.start, m.end))) for m in mentions],
+            dtype=torch.long,
+        ).reshape(len(mentions), 5),
     }
 
 
@@ -203,11 +206,7 @@ def collate_examples(examples: Sequence[Features], pad_id: int) -> dict[str, tor
     for example in examples:
         numbers = {actor: len(labels) + n for n, actor in enumerate(mentioned_actors(example))}
         for mention in example.mentions:
-            mentions.append(
-                TokenMention(
-                    mention.actor, mention.window + len(windows), mention.start, mention.end
-                )
-            )
+            mentions.append(replace(mention, window=mention.window + len(windows)))
             owners.append(numbers[mention.actor])
         author += [example.author[actor] for actor in numbers]
         labels += [example.labels[actor] for actor in numbers]

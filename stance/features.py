@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from typing import TYPE_CHECKING
 
 from stance.examples import Example
+from stance.sentences import split_sentences
 
 if TYPE_CHECKING:
     from tokenizers import Encoding
@@ -41,12 +42,15 @@ class Window:
 
 @dataclass(frozen=True)
 class TokenMention:
-    """The tokens ``start..end`` of a window that name an actor (both given by position)."""
+    """The tokens ``start..end`` of a window that name an actor (both given by position), and those
+    of the sentence around them, as far as it lies in the window."""
 
     actor: int
     window: int
     start: int
     end: int
+    sentence: tuple[int, int] | None = None
+    """None: the mention is its own context, as for the author of a text."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +115,7 @@ def build_features(
     # Each access to an encoding's offsets builds a new list: take them once.
     offsets = [encoding.offsets for encoding in encodings]
     windows = [_window(encoding, part) for encoding, part in zip(encodings, offsets, strict=True)]
+    sentences = split_sentences(example.document.text)
     mentions: list[TokenMention] = []
     for position, actor in enumerate(example.actors):
         if actor.author:
@@ -130,14 +135,14 @@ def build_features(
                     f"mention {mention.start}..{mention.end} is longer than the overlap of the "
                     "windows; only its part in one of them is read as the mention"
                 )
-            mentions.append(TokenMention(position, number, first, last + 1))
+            around = sentences[bisect_right(sentences, mention.start, key=lambda s: s[0]) - 1]
+            sentence = _find_tokens(around, windows[number], offsets[number])
+            mentions.append(TokenMention(position, number, first, last + 1, sentence))
     kept = sorted({mention.window for mention in mentions})
     renumbered = {old: new for new, old in enumerate(kept)}
     return Features(
         windows=tuple(windows[number] for number in kept),
-        mentions=tuple(
-            TokenMention(m.actor, renumbered[m.window], m.start, m.end) for m in mentions
-        ),
+        mentions=tuple(replace(mention, window=renumbered[mention.window]) for mention in mentions),
         author=tuple(actor.author for actor in example.actors),
         labels=example.labels,
         warnings=tuple(warnings),
@@ -206,3 +211,13 @@ def _locate(
         if tokens:
             return number, tokens[0], tokens[-1], margin >= 0
     return None
+
+
+def _find_tokens(
+    characters: tuple[int, int], window: Window, offsets: Sequence[tuple[int, int]]
+) -> tuple[int, int] | None:
+    """The tokens of a window's text that stand for some of the characters; None if none does."""
+    start, end = window.text_span
+    first = bisect_right(offsets, characters[0], start, end, key=lambda token: token[1])
+    last = bisect_left(offsets, characters[1], start, end, key=lambda token: token[0])
+    return (first, last) if first < last else None

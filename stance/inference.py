@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -251,7 +252,7 @@ def compute_logits(
         for number, mention in enumerate(feature.mentions):
             mentions[e, mention.window].append((number, mention))
     vectors = [
-        torch.empty(len(feature.mentions), 3 * model.mention_kind.embedding_dim)
+        torch.empty(len(feature.mentions), 4 * model.mention_kind.embedding_dim)
         for feature in features
     ]
     lengths = [len(features[e].windows[w].input_ids) for e, w in windows]
@@ -264,7 +265,7 @@ def compute_logits(
             inputs = collate_windows(
                 [features[e].windows[w] for e, w in keys],
                 [
-                    TokenMention(mention.actor, row, mention.start, mention.end)
+                    replace(mention, window=row)
                     for row, key in enumerate(keys)
                     for _, mention in mentions[key]
                 ],

@@ -1,7 +1,9 @@
 """The stance model: one encoder pass over ``target [SEP] text`` classifies all actors of the text.
 
 The encoder's token states are averaged over each mention (span pooling); a mention's vector is that
-average beside the average over the target's tokens and the first token of its window. An actor is
+average beside those over its sentence and over the target, and the first token of its window. The
+sentence is there because a small encoder that was pretrained for sentence embeddings carries little
+in the states of a name, and learns slowly to bring it there. An actor is
 the attention-weighted sum over all mentions in all windows, which a two-layer head classifies. The
 mentions are not marked in the input, so the actors of a text cannot influence one another and
 offsets stay true.
@@ -86,8 +88,8 @@ class StanceModel(PreTrainedModel):
         width = encoder_config.hidden_size
         self.takes_type_ids = getattr(encoder_config, "type_vocab_size", 0) > 1
         self.mention_kind = nn.Embedding(2, width)  # 0: mentioned in the text, 1: its author
-        self.norm = nn.LayerNorm(4 * width)  # encoders differ in the scale of their states
-        self.combine = nn.Linear(4 * width, width)
+        self.norm = nn.LayerNorm(5 * width)  # encoders differ in the scale of their states
+        self.combine = nn.Linear(5 * width, width)
         self.attention = nn.Linear(width, 1)
         self.classifier = nn.Linear(width, len(LABELS))
         self.dropout = nn.Dropout(config.head_dropout)
@@ -146,12 +148,13 @@ class StanceModel(PreTrainedModel):
         mention_spans: Tensor,
         token_type_ids: Tensor | None = None,
     ) -> Tensor:
-        """Vectors (M, 3H) of the mentions: own tokens, target's tokens, first token of the window.
+        """Vectors (M, 4H) of the mentions: the averages over their own tokens, those of their
+        sentence and those of the target, and the first token of the window.
 
         Args:
             input_ids, attention_mask, token_type_ids: (B, T).
             target_spans: (B, 2), start and end of the target's tokens.
-            mention_spans: (M, 3), window, start and end of each mention.
+            mention_spans: (M, 5), window, start and end of each mention and of its sentence.
         """
         extra = {"token_type_ids": token_type_ids} if self.takes_type_ids else {}
         states = self.encoder(
@@ -159,12 +162,21 @@ class StanceModel(PreTrainedModel):
         ).last_hidden_state.float()
         # Averages over spans from running sums: no (M, T) mask is built.
         sums = nn.functional.pad(states.cumsum(dim=1), (0, 0, 1, 0))
-        windows, start, end = mention_spans.unbind(dim=1)
-        own = (sums[windows, end] - sums[windows, start]) / (end - start).clamp(min=1)[:, None]
-        rows = torch.arange(len(states), device=states.device)
-        first, last = target_spans.unbind(dim=1)
-        targets = (sums[rows, last] - sums[rows, first]) / (last - first).clamp(min=1)[:, None]
-        return torch.cat([own, targets[windows], states[windows, 0]], dim=-1)
+
+        def average(rows: Tensor, start: Tensor, end: Tensor) -> Tensor:
+            return (sums[rows, end] - sums[rows, start]) / (end - start).clamp(min=1)[:, None]
+
+        windows, start, end, sentence_start, sentence_end = mention_spans.unbind(dim=1)
+        targets = average(torch.arange(len(states), device=states.device), *target_spans.unbind(1))
+        return torch.cat(
+            [
+                average(windows, start, end),
+                average(windows, sentence_start, sentence_end),
+                targets[windows],
+                states[windows, 0],
+            ],
+            dim=-1,
+        )
 
     def classify_actors(
         self, mentions: Tensor, mention_actors: Tensor, author_actors: Tensor
@@ -172,13 +184,13 @@ class StanceModel(PreTrainedModel):
         """Logits (A, 4) of the actors.
 
         Args:
-            mentions: (M, 3H), from ``encode_mentions``, of all windows of the texts.
+            mentions: (M, 4H), from ``encode_mentions``, of all windows of the texts.
             mention_actors: (M,), the actor of each mention, 0 to A - 1.
             author_actors: (A,), whether the actor is the author of the text.
         """
         kinds = self.mention_kind(author_actors.long())[mention_actors]
-        own, target, _ = mentions.chunk(3, dim=-1)
-        joined = torch.cat([mentions, own * target], dim=-1)
+        _, sentence, target, _ = mentions.chunk(4, dim=-1)
+        joined = torch.cat([mentions, sentence * target], dim=-1)
         hidden = torch.tanh(self.combine(self.dropout(self.norm(joined))) + kinds)
         scores = self.attention(hidden).squeeze(-1)
         actors = len(author_actors)

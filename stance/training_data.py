@@ -27,14 +27,20 @@ class Source:
     """Take a random draw of this many; null takes all."""
     reports: float = 0.0
     """Share of the documents that is composed into pseudo-reports (single-author corpora only)."""
+    quotes: float = 1.0
+    """Share of the statements that these reports tell; of the others they give only the verdict."""
+    negate: float = 0.25
+    """Share of these reports whose target is negated, where a rule can."""
     exclude: tuple[str, ...] = ()
     """Batches of newsstance (w1, w2, ...) to leave out, for a test of transfer between writers."""
     repeat: int = 1
     """How often each document comes in an epoch."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.reports <= 1:
-            raise ValueError(f"{self.name}: reports is {self.reports}; give a share from 0 to 1")
+        for name in ("reports", "quotes", "negate"):
+            share = getattr(self, name)
+            if not 0 <= share <= 1:
+                raise ValueError(f"{self.name}: {name} is {share}; give a share from 0 to 1")
         if self.name == "file" and self.path is None:
             raise ValueError("a source named file needs a path")
         if self.repeat < 1 or (self.max_documents is not None and self.max_documents < 1):
@@ -47,7 +53,7 @@ def load_source(source: Source, seed: int) -> list[Document]:
     Raises:
         ValueError: as ``load_corpus`` and ``read_documents``; if ``exclude`` names no batch of the
             documents or leaves none of them; if ``reports`` asks for texts of several actors.
-        FileNotFoundError: as ``load_corpus`` and ``read_documents``.
+        FileNotFoundError: as ``load_corpus``.
     """
     if source.name == "file":
         assert source.path is not None, "checked by Source"
@@ -59,7 +65,11 @@ def load_source(source: Source, seed: int) -> list[Document]:
     random.Random(seed).shuffle(documents)
     documents = documents[: source.max_documents]
     cut = round(len(documents) * source.reports)
-    composed = compose_reports(documents[:cut], seed=seed) if cut else []
+    composed = (
+        compose_reports(documents[:cut], seed=seed, negate=source.negate, quotes=source.quotes)
+        if cut
+        else []
+    )
     return (composed + documents[cut:]) * source.repeat
 
 
@@ -100,6 +110,8 @@ def load_sources(
                 "documents": len(part),
                 "max_documents": source.max_documents,
                 "reports": source.reports,
+                "quotes": source.quotes,
+                "negate": source.negate,
                 "exclude": list(source.exclude),
                 "repeat": source.repeat,
             }

@@ -48,6 +48,7 @@ def measure_padded(batches: Sequence[Sequence[int]], lengths: Sequence[int]) -> 
     return [len(batch) * max(lengths[position] for position in batch) for batch in batches]
 
 
+@few
 @given(lengths=LENGTHS, max_tokens=st.integers(1, 2000))
 def test_planned_batches_hold_every_position_once_within_the_budget(
     lengths: list[int], max_tokens: int
@@ -171,8 +172,8 @@ EXAMPLES = (
         windows=(make_window(100, 8), make_window(200, 6)),
         mentions=(
             TokenMention(2, 0, 4, 5),
-            TokenMention(2, 1, 3, 6),
-            TokenMention(0, 1, 3, 4),
+            TokenMention(2, 1, 3, 6, (3, 6)),
+            TokenMention(0, 1, 3, 4, (3, 6)),
         ),
         author=(False, False, False),
         labels=(1, 0, 3),  # the text does not mention the second actor
@@ -202,13 +203,13 @@ def test_windows_are_padded_to_the_longest() -> None:
     assert tensors["attention_mask"].tolist() == [[1, 1, 1, 1, 0, 0], [1] * 6]
     assert tensors["token_type_ids"].tolist() == [[0, 0, 0, 1, 0, 0], [0, 0, 0, 1, 1, 1]]
     assert tensors["target_spans"].tolist() == [[1, 3], [1, 3]]
-    assert tensors["mention_spans"].tolist() == [[1, 3, 6]]
+    assert tensors["mention_spans"].tolist() == [[1, 3, 6, 3, 6]]
     assert {tensor.dtype for tensor in tensors.values()} == {torch.long}
 
 
 def test_windows_without_mentions_keep_the_shape() -> None:
     tensors = collate_windows([make_window(100, 4)], [], PAD)
-    assert tensors["mention_spans"].shape == (0, 3)
+    assert tensors["mention_spans"].shape == (0, 5)
 
 
 def test_an_actor_without_a_mention_has_no_row() -> None:
@@ -225,14 +226,18 @@ def unpack(tensors: dict[str, torch.Tensor]) -> list[tuple[object, ...]]:
     their windows."""
     mentions: list[list[tuple[object, ...]]] = [[] for _ in tensors["labels"]]
     spans = tensors["mention_spans"].tolist()
-    for (row, start, end), actor in zip(spans, tensors["mention_actors"].tolist(), strict=True):
+    for (row, start, end, *sentence), actor in zip(
+        spans, tensors["mention_actors"].tolist(), strict=True
+    ):
         real = tensors["attention_mask"][row].bool()
         window = tensors["input_ids"][row]
-        mentions[actor].append((window[start:end].tolist(), window[real].tolist()))
+        around = window[slice(*sentence)].tolist()
+        mentions[actor].append((window[start:end].tolist(), around, window[real].tolist()))
     columns = (tensors["labels"].tolist(), tensors["author_actors"].tolist(), mentions)
     return sorted(zip(*columns, strict=True), key=str)
 
 
+@few
 @given(order=st.permutations(EXAMPLES))
 def test_the_order_of_examples_does_not_matter(order: list[Features]) -> None:
     expected = [row for example in EXAMPLES for row in unpack(collate_examples([example], PAD))]

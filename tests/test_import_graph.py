@@ -15,7 +15,7 @@ SHARED = ("runtime", "locations")
 # From left to right. Modules of one step may import each other.
 ORDER: tuple[tuple[str, ...], ...] = (
     ("schema",),
-    ("names",),
+    ("names", "sentences"),
     ("mentions",),
     ("encodings",),
     ("records",),

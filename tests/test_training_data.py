@@ -37,6 +37,13 @@ def newsstance() -> list[Document]:
     return load_corpus("newsstance", "validation")
 
 
+@pytest.fixture(scope="module")
+def news_file(newsstance: list[Document], tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("data") / "news.jsonl"
+    write_documents(newsstance, path)
+    return str(path)
+
+
 def list_ids(source: Source, seed: int = 1) -> list[str]:
     return [document.id for document in load_source(source, seed)]
 
@@ -87,9 +94,9 @@ def test_reports_are_composed_from_a_share_of_the_documents(file: str) -> None:
     assert not any(actor.author for document in composed for actor in document.actors)
 
 
-def test_reports_of_news_are_refused() -> None:
+def test_reports_of_news_are_refused(news_file: str) -> None:
     with pytest.raises(ValueError, match=r"document '.+' has .* the only actor"):
-        load_source(Source("newsstance", "validation", max_documents=5, reports=1.0), seed=1)
+        load_source(Source("file", path=news_file, max_documents=5, reports=1.0), seed=1)
 
 
 def test_excluded_batches_are_left_out(newsstance: list[Document]) -> None:
@@ -100,9 +107,9 @@ def test_excluded_batches_are_left_out(newsstance: list[Document]) -> None:
     assert 0 < len(ids) < len(newsstance)
 
 
-def test_excluding_what_is_not_there_is_refused(file: str) -> None:
-    with pytest.raises(ValueError, match=r"newsstance: exclude has W1, .* are w1, "):
-        load_source(Source("newsstance", "validation", exclude=("W1", "w2")), seed=1)
+def test_excluding_what_is_not_there_is_refused(file: str, news_file: str) -> None:
+    with pytest.raises(ValueError, match=r"file: exclude has W1, .* are w1, "):
+        load_source(Source("file", path=news_file, exclude=("W1", "w2")), seed=1)
     with pytest.raises(ValueError, match="batches of the documents are not given"):
         load_source(Source("file", path=file, exclude=("w1",)), seed=1)
 
@@ -119,19 +126,19 @@ def test_an_unknown_corpus_split_or_file_is_refused(tmp_path: Path) -> None:
         load_source(Source("newstance", "train"), seed=1)
     with pytest.raises(ValueError, match="no split 'dev'"):
         load_source(Source("newsstance", "dev"), seed=1)
-    with pytest.raises(FileNotFoundError, match=r"nothing\.jsonl"):
+    with pytest.raises(ValueError, match=r"nothing\.jsonl: there is no such file"):
         load_source(Source("file", path=str(tmp_path / "nothing.jsonl")), seed=1)
 
 
-def test_sources_are_joined_and_described(file: str) -> None:
+def test_sources_are_joined_and_described(file: str, news_file: str) -> None:
     sources = [
         Source("file", path=file, max_documents=4, repeat=2),
-        Source("newsstance", "validation"),
+        Source("file", "validation", path=news_file),
     ]
     documents, origins = load_sources(sources, seed=1)
     parts = [load_source(source, seed=1) for source in sources]
     assert documents == parts[0] + parts[1]
-    assert [origin["corpus"] for origin in origins] == ["file", "newsstance"]
+    assert [origin["corpus"] for origin in origins] == ["file", "file"]
     assert [origin["documents"] for origin in origins] == [8, len(parts[1])]
     assert origins[0] | {"path": file, "max_documents": 4, "repeat": 2} == origins[0]
-    assert origins[1] | {"split": "validation", "path": None, "exclude": []} == origins[1]
+    assert origins[1] | {"split": "validation", "path": news_file, "exclude": []} == origins[1]

@@ -112,12 +112,19 @@ def run_stage(values: Mapping[str, Any], output_dir: Path) -> dict[str, Any]:
 
 def build_sources(values: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
     """Sources to train on and, by name, to validate on: ``data`` first, then those of ``mix`` and
-    ``validate_on``."""
+    ``validate_on``.
+
+    Raises:
+        ValueError: for a corpus that is not for training, or a wrong entry.
+    """
     from stance.training_data import Source
 
     data = values["data"]
+    if data["train"] is None and data["name"] != "file":
+        raise ValueError(f"data={data['name']} has nothing to train on; use another corpus")
     place = {"name": data["name"], "path": data["path"]}
-    options = {key: data[key] for key in ("reports", "exclude", "max_documents") if key in data}
+    splits = ("name", "path", "train", "validation", "test")
+    options = {key: value for key, value in data.items() if key not in splits}
     train = [build(Source, "data", place | options | {"split": data["train"]})]
     train += [build(Source, "mix", entry) for entry in values["mix"]]
     validation = []

@@ -138,7 +138,7 @@ class Statement:
 
 
 def compose_reports(
-    documents: Iterable[Document], *, seed: int, negate: float = 0.25
+    documents: Iterable[Document], *, seed: int, negate: float = 0.25, quotes: float = 1.0
 ) -> list[Document]:
     """Reports from single-author documents with one target and one stance each.
 
@@ -148,6 +148,7 @@ def compose_reports(
     Args:
         negate: share of the reports whose target is negated and whose labels are flipped, where
             the target has the form "... soll ... <verb>." that the rule understands.
+        quotes: share of the statements that are told; of the others only the verdict is.
 
     Raises:
         ValueError: if a document has other actors than its author, or not one target and one
@@ -158,7 +159,8 @@ def compose_reports(
     for document in documents:
         asked, stance = _take_statement(document)
         key = (document.source, asked.text)
-        by_target[key].append(Statement(shorten(document.text), stance.label))
+        text = shorten(document.text) if draw.random() < quotes else ""
+        by_target[key].append(Statement(text, stance.label))
     elsewhere: dict[str | None, list[str]] = defaultdict(list)
     for (source, _), statements in by_target.items():
         elsewhere[source] += [statement.text for statement in statements]
