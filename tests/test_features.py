@@ -279,3 +279,20 @@ def test_the_least_number_of_tokens_works_and_one_less_is_refused(
     assert features.windows[-1].characters[1] == len(text)
     with pytest.raises(ValueError, match=rf"max_tokens={least - 1} .* at least {least}"):
         build(text, [author()], tokenizer, max_tokens=least - 1)
+
+
+def test_a_mention_brings_its_sentence_along(tokenizer: PreTrainedTokenizerFast) -> None:
+    text = "Frauke schwieg. Am 3. Mai lehnte Holm den Bau ab. Alle gingen."
+    start = text.index("Holm")
+    holm = Actor(id="a1", name="Holm", mentions=(Mention(start=start, end=start + 4),))
+    document = Document(
+        id="d", text=text, actors=(holm, author()), targets=(Target(id="t", text=TARGET),)
+    )
+    (example,) = build_examples([document])
+    features = build_features(example, tokenizer, max_tokens=128, overlap_tokens=16)
+    named, whole = features.mentions
+    assert named.sentence is not None
+    words = tokenizer.decode(features.windows[0].input_ids[slice(*named.sentence)])
+    expected = tokenizer.decode(tokenizer("Am 3. Mai lehnte Holm den Bau ab.")["input_ids"][1:-1])
+    assert words == expected
+    assert whole.sentence is None
