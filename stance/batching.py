@@ -166,8 +166,8 @@ def collate_windows(
 
     Returns:
         ``input_ids``, ``attention_mask``, ``token_type_ids`` (B, T); ``target_spans`` (B, 2);
-        ``mention_spans`` (M, 5): window, start
-        and end of the mention, start and end of its sentence.
+        ``mention_spans`` (M, 5): window, start and end of the mention, start and end of its
+        sentence (again those of the mention where it has none).
     """
     import torch
 

@@ -182,6 +182,9 @@ def test_windows_without_a_mention_are_left_out(tokenizer: PreTrainedTokenizerFa
     (window,) = features.windows
     assert window.characters[0] > 500
     assert window.characters[1] == len(text)
+    (mention,) = features.mentions
+    found = decode(tokenizer, features, mention.window, mention.start, mention.end)
+    assert found == squeeze(NAMES[0])
     assert len(build(text, [*actors, author()], tokenizer).windows) > 5
 
 
@@ -232,6 +235,9 @@ def test_a_target_is_not_cut_within_a_character_of_many_tokens() -> None:
     assert features.warnings == ("target cut from 160 to 28 tokens",)
     assert decode(tokenizer, features, 0, *features.windows[0].target_span) == "😀" * 7
     assert max(len(window.input_ids) for window in features.windows) == 64
+    tight = build("Ein Text", [author()], tokenizer, target="😀", max_tokens=8)
+    assert tight.warnings == ("target cut from 4 to 0 tokens",)
+    assert tight.longest == 8
 
 
 def test_a_mention_longer_than_the_overlap_is_read_in_part_with_a_warning(
