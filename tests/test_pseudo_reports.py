@@ -68,8 +68,9 @@ def test_every_mention_is_the_name_or_its_short_form(reports: list[Document]) ->
     assert shortened
 
 
-def test_actors_of_a_report_share_no_name(reports: list[Document]) -> None:
-    for report in reports:
+@pytest.mark.parametrize("seed", range(2, 7))
+def test_actors_of_a_report_share_no_name(seed: int) -> None:
+    for report in compose_reports(STATEMENTS, seed=seed):
         names = Counter(
             name
             for actor in report.actors
