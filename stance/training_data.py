@@ -9,6 +9,7 @@ from typing import Any
 
 from stance.corpora import load_corpus
 from stance.corpora.pseudo_reports import compose_reports
+from stance.corpora.target_variants import rephrase_targets
 from stance.documents import read_documents
 from stance.schema import Document
 
@@ -30,14 +31,17 @@ class Source:
     quotes: float = 1.0
     """Share of the statements that these reports tell; of the others they give only the verdict."""
     negate: float = 0.25
-    """Share of these reports whose target is negated, where a rule can."""
+    """Share of the targets of these reports that is negated, where a rule can."""
+    rephrase: float = 0.0
+    """Share of the other documents' targets put in other words or as their opposite, anew for each
+    repeat."""
     exclude: tuple[str, ...] = ()
     """Batches of newsstance (w1, w2, ...) to leave out, for a test of transfer between writers."""
     repeat: int = 1
     """How often each document comes in an epoch."""
 
     def __post_init__(self) -> None:
-        for name in ("reports", "quotes", "negate"):
+        for name in ("reports", "quotes", "negate", "rephrase"):
             share = getattr(self, name)
             if not 0 <= share <= 1:
                 raise ValueError(f"{self.name}: {name} is {share}; give a share from 0 to 1")
@@ -70,7 +74,10 @@ def load_source(source: Source, seed: int) -> list[Document]:
         if cut
         else []
     )
-    return (composed + documents[cut:]) * source.repeat
+    others = documents[cut:] * source.repeat
+    return composed * source.repeat + (
+        rephrase_targets(others, share=source.rephrase, seed=seed) if source.rephrase else others
+    )
 
 
 def exclude_batches(documents: Sequence[Document], source: Source) -> list[Document]:
@@ -112,6 +119,7 @@ def load_sources(
                 "reports": source.reports,
                 "quotes": source.quotes,
                 "negate": source.negate,
+                "rephrase": source.rephrase,
                 "exclude": list(source.exclude),
                 "repeat": source.repeat,
             }

@@ -55,6 +55,7 @@ def list_ids(source: Source, seed: int = 1) -> list[str]:
         ({"name": "wahlomat", "reports": 1.5}, r"wahlomat: reports is 1.5; .* from 0 to 1"),
         ({"name": "wahlomat", "reports": -0.1}, "share from 0 to 1"),
         ({"name": "xstance", "repeat": 0}, "xstance: repeat and max_documents must be 1 or more"),
+        ({"name": "xstance", "rephrase": -0.1}, "xstance: rephrase is -0.1"),
         ({"name": "xstance", "max_documents": 0}, "repeat and max_documents"),
     ],
 )
@@ -92,6 +93,17 @@ def test_reports_are_composed_from_a_share_of_the_documents(file: str) -> None:
     assert len(plain) == 12
     assert sum(label != StanceLabel.NONE for label in stances) == 8
     assert not any(actor.author for document in composed for actor in document.actors)
+
+
+def test_targets_are_rephrased_anew_in_each_repeat(newsstance: list[Document]) -> None:
+    originals = {document.id: document.targets for document in newsstance}
+    source = Source("newsstance", "validation", repeat=4, rephrase=0.6)
+    seen: dict[str, set[str]] = {}
+    for document in load_source(source, seed=1):
+        seen.setdefault(document.id, set()).update(t.text for t in document.targets)
+        assert len(document.targets) == len(originals[document.id])
+    assert seen.keys() == originals.keys()
+    assert sum(len(texts) > len(originals[name]) for name, texts in seen.items()) > 100
 
 
 def test_reports_of_news_are_refused(news_file: str) -> None:

@@ -1,10 +1,11 @@
-"""Reports composed from single statements, so that a model must learn who says what.
+"""Reports composed from single statements, so that a model must learn who says what about what.
 
-A statement corpus such as Wahl-O-Mat has one author a text; news has many actors in one. This
-puts the statements of several parties on one thesis side by side, under invented names, in direct
-speech with the attribution before, after or between, or reduced to the verdict ("A lehnt das ab,
-B ist dafür"). Some actors speak about another thesis, or are only mentioned: their label is
-``none``. Some targets are negated and their labels flipped.
+A statement corpus such as Wahl-O-Mat has one author and one thesis a text; news has many actors and
+several targets. This puts statements of several parties on one to three theses side by side, under
+invented names: a thesis is set out ("Beraten wurde, ob ...") and the actors say yes or no to it, or
+they repeat it or its opposite in indirect speech, or their own words are quoted. Every thesis of a
+report is a target. Some targets are negated and their labels flipped; some actors speak about
+another thesis, or are only present: their label is ``none``.
 
 For training only. The label of a shortened statement may no longer show in what is left of it, and
 the German is stiff; measure on real text.
@@ -21,6 +22,13 @@ from dataclasses import dataclass
 from stance.schema import Actor, Document, Mention, Stance, StanceLabel, Target
 
 MAX_QUOTE_WORDS = 45
+"""Of a quoted statement, as many whole sentences as this allows (at least one)."""
+
+SAME_SPEAKERS = 0.8
+"""Share of the further theses of a report on which those speak who spoke before, if they can."""
+
+OTHER_TARGET = 0.1
+"""Share of the reports that ask about a thesis nobody in them speaks about."""
 
 # One name a line would be a hundred lines.
 FIRST_NAMES = (  # noqa: SIM905
@@ -77,40 +85,126 @@ ROLES = (
 VERDICTS = {
     StanceLabel.FAVOR: (
         "{A} unterstützt den Vorschlag.",
-        "{A} spricht sich dafür aus.",
+        "{A} sprach sich dafür aus.",
         "{A} stimmte zu.",
-        "Zustimmung kam von {A}.",
         "{A} begrüßte das Vorhaben.",
         "Auch {A} ist dafür.",
         "{A} stellte sich hinter die Forderung.",
         "{A} warb für den Plan.",
+        "{A} hält das für richtig.",
+        "{A} nannte den Schritt überfällig.",
+        "{A} will den Antrag mittragen.",
+        "Rückhalt erhielt der Plan, weil {A} mit Ja stimmte.",
+        "{A} sagte, das sei der richtige Weg.",
+        "{A} machte sich dafür stark.",
+        "{A} sieht darin einen Gewinn.",
+        "Dagegen hat {A} nichts, im Gegenteil.",
     ),
     StanceLabel.AGAINST: (
         "{A} lehnt den Vorschlag ab.",
-        "{A} spricht sich dagegen aus.",
+        "{A} sprach sich dagegen aus.",
         "{A} stimmte dagegen.",
-        "Kritik kam von {A}.",
+        "{A} kritisierte das Vorhaben scharf.",
         "{A} wies die Forderung zurück.",
         "{A} hält davon nichts.",
         "{A} stellte sich gegen das Vorhaben.",
-        "Bei {A} stößt der Plan auf Widerstand.",
+        "{A} warnte vor dem Plan.",
+        "{A} hält das für einen Fehler.",
+        "{A} nannte den Schritt verfehlt.",
+        "Auf Widerstand stieß der Plan, weil {A} mit Nein stimmte.",
+        "{A} sagte, das sei der falsche Weg.",
+        "{A} kündigte Widerstand an.",
+        "{A} sieht darin eine Gefahr.",
+        "Dafür ist {A} nicht zu haben.",
     ),
     StanceLabel.NEUTRAL: (
         "{A} will sich nicht festlegen.",
         "{A} enthielt sich.",
         "{A} sieht Vor- und Nachteile.",
         "{A} will den Vorschlag erst prüfen.",
-        "{A} hat noch keine abschließende Meinung.",
-    ),
-    StanceLabel.NONE: (
-        "{A} äußerte sich nicht.",
-        "An der Runde nahm auch {A} teil.",
-        "Eingeladen hatte {A}.",
-        "Von {A} war zunächst keine Stellungnahme zu bekommen.",
-        "{A} sprach über ein anderes Thema.",
-        "Auch {A} war gekommen.",
+        "{A} hat dazu noch keine abschließende Meinung.",
+        "{A} wollte weder Ja noch Nein sagen.",
+        "{A} sagte, für beides gebe es gute Gründe.",
     ),
 }
+PAIRED_VERDICTS = {
+    (StanceLabel.FAVOR, StanceLabel.AGAINST): (
+        "{A} ist dafür, {B} ist dagegen.",
+        "Während {A} zustimmte, stimmte {B} mit Nein.",
+        "Anders als {B} unterstützt {A} den Vorschlag.",
+        "{A} warf {B} vor, das Vorhaben zu blockieren.",
+        "Gegen die Stimme von {B} setzte {A} ein Ja durch.",
+    ),
+    (StanceLabel.AGAINST, StanceLabel.FAVOR): (
+        "{A} ist dagegen, {B} ist dafür.",
+        "Während {A} mit Nein stimmte, sagte {B} Ja.",
+        "Anders als {B} lehnt {A} den Vorschlag ab.",
+        "{A} warf {B} vor, den Plan gegen alle Vernunft zu verteidigen.",
+        "Das Lob von {B} für den Plan wies {A} zurück.",
+    ),
+    (StanceLabel.FAVOR, StanceLabel.FAVOR): (
+        "{A} und {B} sind dafür.",
+        "Wie {B} stimmte auch {A} zu.",
+        "Sowohl {A} als auch {B} unterstützen den Vorschlag.",
+    ),
+    (StanceLabel.AGAINST, StanceLabel.AGAINST): (
+        "{A} und {B} sind dagegen.",
+        "Wie {B} stimmte auch {A} mit Nein.",
+        "Weder {A} noch {B} will den Vorschlag mittragen.",
+    ),
+    (StanceLabel.FAVOR, StanceLabel.NONE): (
+        "{A} ist dafür und lobte {B} für die Leitung der Sitzung.",
+        "Im Gespräch mit {B} sprach sich {A} dafür aus.",
+    ),
+    (StanceLabel.AGAINST, StanceLabel.NONE): (
+        "{A} ist dagegen und dankte {B} für die Einladung.",
+        "Im Gespräch mit {B} sprach sich {A} dagegen aus.",
+    ),
+}
+CLAUSES = {
+    StanceLabel.FAVOR: (
+        "{A} ist dafür, dass {clause}.",
+        "{A} forderte, dass {clause}.",
+        "{A} begrüßt es, dass {clause}.",
+        "{A} verlangt, dass {clause}.",
+        "Nach dem Willen von {A} gilt: {claim}",
+        "{A} sagte, {indirect}.",
+        "{A}: „{claim}“",
+        "„{claim}“ So steht es in dem Antrag, den {A} einbrachte.",
+    ),
+    StanceLabel.AGAINST: (
+        "{A} lehnt es ab, dass {clause}.",
+        "{A} ist dagegen, dass {clause}.",
+        "{A} will verhindern, dass {clause}.",
+        "{A} hält nichts davon, dass {clause}.",
+        "{A} wehrt sich dagegen, dass {clause}.",
+        "Den Antrag „{claim}“ lehnte {A} ab.",
+        "{A} warnte davor, dass {clause}.",
+    ),
+    StanceLabel.NEUTRAL: (
+        "{A} will erst prüfen, ob {clause}.",
+        "{A} ließ offen, ob {clause}.",
+        "Ob {clause}, will {A} nicht sagen.",
+        "{A} legte sich nicht fest, ob {clause}.",
+    ),
+}
+OPENINGS = (
+    "Beraten wurde, ob {clause}.",
+    "Es ging um die Frage, ob {clause}.",
+    "Zur Abstimmung stand der Vorschlag: {claim}",
+    "Streit gibt es darüber, ob {clause}.",
+    "Diskutiert wurde auch die Forderung: {claim}",
+    "Ein weiterer Punkt war, ob {clause}.",
+)
+PRESENT = (
+    "{A} äußerte sich nicht.",
+    "An der Runde nahm auch {A} teil.",
+    "Eingeladen hatte {A}.",
+    "Von {A} war zunächst keine Stellungnahme zu bekommen.",
+    "Auch {A} war gekommen.",
+    "{A} dankte allen für die lebhafte Debatte.",
+    "{A} leitete die Sitzung.",
+)
 QUOTES = (
     "{A} sagte: „{q}“",
     "{A} erklärte: „{q}“",
@@ -124,15 +218,27 @@ QUOTES = (
     "{A} verwies auf Folgendes: {q}",
 )
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-ZÄÖÜ„\"])")
+DEMAND = re.compile(r"^(?P<before>[^,]+?) (?P<soll>soll|sollen) (?P<after>[^,]+)\.$")
+# Words that begin a thesis and are no nouns; inside a clause they are written small.
+SMALL = re.compile(
+    r"^(Der|Die|Das|Dem|Den|Des|Ein|Eine|Einem|Einen|Einer|In|Im|Ins|Bei|Beim|Alle|Allen|Aller|An|"
+    r"Am|Es|Für|Auf|Auch|Mehr|Nur|Zur|Zum|Über|Unter|Bereits|Jede|Jeder|Jedem|Jedes|Künftig|Von|"
+    r"Vom|Vor|Nach|Mit|Ohne|Aus|Anstatt|Anstelle|Zwischen|Während|Wegen|Ab|Bis|Gegen|Keine|Kein|"
+    r"Weitere|Neue|Öffentliche|Staatliche|Private|Kleine|Große|Eingetragene|Abgelehnte|"
+    r"Homosexuelle|Ökologische|Gleichgeschlechtliche|Deutsche) "
+)
+# The verbs at the end of a demand: an infinitive with its modal verb, participle or adverb.
 VERB_TAIL = re.compile(
-    r"((?:\S+ )?(?:werden|dürfen|können|müssen|bleiben|sein|haben|lassen)|\S+)\.$", re.UNICODE
+    r"(?:(?P<word>\S+) )?(?P<last>(?:(?:werden|sein|haben|bleiben|lassen|gehen) )?"
+    r"(?:werden|dürfen|können|müssen|bleiben|sein|haben|lassen|gehen))$|(?P<verb>[a-zäöüß]+n)$"
 )
 
 
 @dataclass(frozen=True)
 class Statement:
-    """What an actor says on the report's target: the text, and the label it stands for."""
+    """What a party says on a thesis: its text, and the label it stands for."""
 
+    party: str
     text: str
     label: StanceLabel
 
@@ -146,41 +252,41 @@ def compose_reports(
     ``seed``.
 
     Args:
-        negate: share of the reports whose target is negated and whose labels are flipped, where
-            the target has the form "... soll ... <verb>." that the rule understands.
-        quotes: share of the statements that are told; of the others only the verdict is.
+        negate: share of the targets that is negated, with the labels flipped, where the target has
+            the form "... soll ... <verb>." that the rule understands.
+        quotes: share of the statements that are quoted; the others are only told.
 
     Raises:
         ValueError: if a document has other actors than its author, or not one target and one
             stance.
     """
     draw = random.Random(seed)
-    by_target: dict[tuple[str | None, str], list[Statement]] = defaultdict(list)
+    sources: dict[str | None, dict[str, list[Statement]]] = defaultdict(lambda: defaultdict(list))
     for document in documents:
-        asked, stance = _take_statement(document)
-        key = (document.source, asked.text)
+        target, stance = _take_statement(document)
         text = shorten(document.text) if draw.random() < quotes else ""
-        by_target[key].append(Statement(text, stance.label))
-    elsewhere: dict[str | None, list[str]] = defaultdict(list)
-    for (source, _), statements in by_target.items():
-        elsewhere[source] += [statement.text for statement in statements]
+        statement = Statement(document.actors[0].name, text, stance.label)
+        sources[document.source][target.text].append(statement)
     reports: list[Document] = []
-    for (source, thesis), statements in by_target.items():
-        draw.shuffle(statements)
-        while statements:
-            size = draw.choice((1, 2, 2, 3, 3, 4))
-            chosen, statements = statements[:size], statements[size:]
-            for _ in range(draw.choice((0, 0, 1, 1, 2))):
-                # Of an actor without a stance the text has something else, or nothing at all.
-                text = draw.choice(elsewhere[source]) if draw.random() < 0.5 else ""
-                chosen.append(Statement(text, StanceLabel.NONE))
-            draw.shuffle(chosen)
-            negated = negate_target(thesis) if draw.random() < negate else None
-            if negated is not None:
-                chosen = [Statement(s.text, flip_label(s.label)) for s in chosen]
-            reports.append(
-                _compose(f"report-{len(reports)}", negated or thesis, chosen, draw, bool(negated))
+    for by_thesis in sources.values():
+        theses = list(by_thesis)
+        for statements in by_thesis.values():
+            draw.shuffle(statements)
+        while open_theses := [thesis for thesis in theses if by_thesis[thesis]]:
+            chosen = draw.sample(
+                open_theses, min(draw.choice((1, 1, 2, 2, 2, 3)), len(open_theses))
             )
+            told = {}
+            for thesis in chosen:
+                size = draw.choice((1, 2, 2, 3) if len(chosen) > 1 else (1, 2, 2, 3, 3, 4))
+                if draw.random() < SAME_SPEAKERS:
+                    known = {statement.party for part in told.values() for statement in part}
+                    by_thesis[thesis].sort(key=lambda statement: statement.party not in known)
+                told[thesis] = by_thesis[thesis][:size]
+                del by_thesis[thesis][:size]
+            silent = [thesis for thesis in theses if thesis not in told]
+            other = draw.choice(silent) if silent and draw.random() < OTHER_TARGET else None
+            reports.append(_compose(f"report-{len(reports)}", told, other, negate, draw))
     draw.shuffle(reports)
     return reports
 
@@ -216,82 +322,207 @@ def flip_label(label: StanceLabel) -> StanceLabel:
 
 def negate_target(target: str) -> str | None:
     """The opposite of a demand ("X soll Y tun." → "X soll Y nicht tun."), None if the rule cannot
-    tell: no "soll", several clauses, or a negation already there."""
-    if not re.search(r"\bsoll(en|te|ten)?\b", target) or "," in target:
+    tell: no "soll", several clauses, a negation already there, or no verb at the end."""
+    demand = DEMAND.match(target)
+    if demand is None or re.search(
+        r"\b(nicht|kein\w*|ohne|nur|weder|niemand|weiterhin|ab\w*schaff\w*|soll|sollen)\b",
+        f"{demand['before']} {demand['after']}",
+        re.IGNORECASE,
+    ):
         return None
-    if re.search(r"\b(nicht|kein\w*|ohne|nur|weiterhin|ab\w*schaff\w*)\b", target):
+    before, soll, after = demand.group("before", "soll", "after")
+    if article := re.match(r"ein(e[mnrs]?)? ", after):
+        return f"{before} {soll} k{after}." if article else None
+    tail = VERB_TAIL.search(after)
+    if tail is None or (tail["word"] and tail["word"][0].isupper()):
+        return None  # "Mitglied bleiben": the negation belongs before an object of unknown length
+    return f"{before} {soll} {after[: tail.start()]}nicht {tail.group(0)}."
+
+
+def embed_demand(target: str) -> tuple[str, str] | None:
+    """A demand as a subordinate clause and in indirect speech, None if the rule cannot tell.
+
+    "Die Stadt soll bauen." → ("die Stadt bauen soll", "die Stadt solle bauen").
+    """
+    demand = DEMAND.match(target)
+    if demand is None or re.search(r"\bsoll(en)?\b|[:;()]", demand["before"] + demand["after"]):
         return None
-    tail = VERB_TAIL.search(target)
-    return None if tail is None else f"{target[: tail.start()]}nicht {tail.group(0)}"
+    before = SMALL.sub(lambda word: word.group(0).lower(), demand["before"] + " ").strip()
+    indirect = {"soll": "solle", "sollen": "sollten"}[demand["soll"]]
+    after = demand["after"]
+    return f"{before} {after} {demand['soll']}", f"{before} {indirect} {after}"
+
+
+class _Text:
+    """A text that grows, and where it names whom."""
+
+    def __init__(self, draw: random.Random) -> None:
+        self.draw = draw
+        self.text = ""
+        self.names: list[tuple[str, str, str]] = []
+        self.mentions: list[list[Mention]] = []
+
+    def new_actor(self) -> int:
+        """An actor with a name of its own, by number."""
+        used = {short for _, short, _ in self.names}
+        while True:
+            if self.draw.random() < 0.4:
+                article, short = self.draw.choice(GROUPS).split(" ", 1)
+                name = (short, short, f"{article} ")
+            else:
+                short = self.draw.choice(SURNAME_STARTS) + self.draw.choice(SURNAME_ENDS)
+                role = self.draw.choice(("", "", f"{self.draw.choice(ROLES)} "))
+                name = (f"{self.draw.choice(FIRST_NAMES)} {short}", short, role)
+            if short not in used:
+                self.names.append(name)
+                self.mentions.append([])
+                return len(self.names) - 1
+
+    def add(self, template: str, *actors: int) -> None:
+        """Append a sentence in which {A}, {B} stand for the actors, in any order."""
+        if self.text and not self.text.endswith("\n"):
+            self.text += " "
+        for part in re.split(r"(\{[AB]\})", template):
+            if part not in ("{A}", "{B}"):
+                self.text += part
+                continue
+            actor = actors["{A}{B}".index(part) // 3]
+            full, short, lead = self.names[actor]
+            named = short if self.mentions[actor] and self.draw.random() < 0.7 else full
+            if named == full:
+                # A group's article is nominative: after a preposition it would be wrong.
+                if full == short and re.search(r"\b([Vv]on|mit|bei) $", self.text):
+                    lead = ""
+                begins = not self.text or re.search(r"(\n|[.!?“] )$", self.text)
+                self.text += lead[:1].upper() + lead[1:] if begins else lead
+            self.mentions[actor].append(
+                Mention(start=len(self.text), end=len(self.text) + len(named))
+            )
+            self.text += named
 
 
 def _compose(
-    name: str, target: str, statements: Sequence[Statement], draw: random.Random, negated: bool
+    name: str,
+    told: dict[str, list[Statement]],
+    other: str | None,
+    negate: float,
+    draw: random.Random,
 ) -> Document:
-    text = ""
-    actors, stances = [], []
-    used: set[str] = set()
-    for number, statement in enumerate(statements, start=1):
-        full, short, article = _invent_name(draw, used)
-        passage, spans = _tell(statement, full, short, article, draw, negated)
-        start = len(text)
-        text += passage
-        mentions = tuple(Mention(start=start + a, end=start + b) for a, b in spans)
-        actors.append(Actor(id=f"a{number}", name=full, mentions=mentions))
-        stances.append(Stance(actor=f"a{number}", target="t1", label=statement.label))
-        text += draw.choice((" ", " ", "\n\n"))
+    text = _Text(draw)
+    actor_of: dict[str, int] = {}
+    labels: dict[tuple[int, str], StanceLabel] = {}
+    anaphoric: set[str] = set()
+    for thesis, statements in told.items():
+        if text.text:
+            text.text += draw.choice(("\n\n", "\n\n", ""))
+        embedded = embed_demand(thesis)
+        opened = draw.random() < (0.6 if len(told) > 1 or embedded is None else 0.35)
+        # Without an opening, a verdict on "the proposal" can only mean the one thesis there is.
+        if opened:
+            _open(text, thesis, embedded)
+        elif len(told) == 1:
+            anaphoric.add(thesis)
+        speakers = []
+        for statement in statements:
+            actor = actor_of.get(statement.party)
+            if actor is None or any(actor == speaker for speaker, _ in speakers):
+                actor = actor_of[statement.party] = text.new_actor()
+            speakers.append((actor, statement))
+        _tell(text, thesis, embedded, speakers, opened or len(told) == 1, draw)
+        labels |= {(actor, thesis): statement.label for actor, statement in speakers}
+        if draw.random() < 0.3:
+            text.add(draw.choice(PRESENT), text.new_actor())
+    targets, stances = [], []
+    for number, thesis in enumerate([*told, *([other] if other else [])], start=1):
+        negated = None
+        if thesis not in anaphoric and draw.random() < negate:
+            negated = negate_target(thesis)
+        targets.append(Target(id=f"t{number}", text=negated or thesis))
+        for actor in range(len(text.names)):
+            label = labels.get((actor, thesis), StanceLabel.NONE)
+            stances.append(
+                Stance(
+                    actor=f"a{actor + 1}",
+                    target=f"t{number}",
+                    label=flip_label(label) if negated else label,
+                )
+            )
     return Document(
         id=name,
-        text=text.rstrip(),
-        actors=tuple(actors),
-        targets=(Target(id="t1", text=target),),
+        text=text.text.rstrip(),
+        actors=tuple(
+            Actor(id=f"a{number}", name=full, mentions=tuple(mentions))
+            for number, ((full, _, _), mentions) in enumerate(
+                zip(text.names, text.mentions, strict=True), start=1
+            )
+        ),
+        targets=tuple(targets),
         stances=tuple(stances),
     )
 
 
-def _invent_name(draw: random.Random, used: set[str]) -> tuple[str, str, str]:
-    """(full form, short form, words before the full form) of an actor new to this report."""
-    while True:
-        if draw.random() < 0.4:
-            group = draw.choice(GROUPS)
-            article, short = group.split(" ", 1)
-            full, before = short, article + " "
-        else:
-            short = draw.choice(SURNAME_STARTS) + draw.choice(SURNAME_ENDS)
-            full = f"{draw.choice(FIRST_NAMES)} {short}"
-            before = draw.choice(("", "", draw.choice(ROLES) + " "))
-        if short not in used:
-            used.add(short)
-            return full, short, before
+def _open(text: _Text, thesis: str, embedded: tuple[str, str] | None) -> None:
+    fitting = [form for form in OPENINGS if embedded or "{claim}" in form]
+    text.add(_fill(text.draw.choice(fitting), thesis, embedded))
+
+
+def _fill(template: str, thesis: str, embedded: tuple[str, str] | None) -> str:
+    clause, indirect = embedded or ("", "")
+    safe = {"claim": thesis, "clause": clause, "indirect": indirect}
+    for key, value in safe.items():
+        template = template.replace("{" + key + "}", _escape(value))
+    return template[:1].upper() + template[1:]
+
+
+def _escape(text: str) -> str:
+    return text.replace("{", "(").replace("}", ")")
 
 
 def _tell(
-    statement: Statement,
-    full: str,
-    short: str,
-    before: str,
+    text: _Text,
+    thesis: str,
+    embedded: tuple[str, str] | None,
+    speakers: Sequence[tuple[int, Statement]],
+    clear: bool,
     draw: random.Random,
-    negated: bool,
-) -> tuple[str, list[tuple[int, int]]]:
-    """The passage on one actor, and where in it the actor is named."""
-    parts = []
-    # The verdict speaks of "the proposal", which after a negation is no longer what the target is.
-    verdict = not negated or statement.label in (StanceLabel.NEUTRAL, StanceLabel.NONE)
-    if not statement.text or (verdict and draw.random() < 0.35):
-        parts.append(draw.choice(VERDICTS[statement.label]))
-    if statement.text and (not parts or draw.random() < 0.6):
-        quote = draw.choice(QUOTES)
-        text = statement.text
-        if quote.startswith("„{q}“,"):
-            text = text.removesuffix(".")
-        parts.append(quote.replace("{q}", text.replace("{", "(").replace("}", ")")))
-    passage, spans = "", []
-    for number, part in enumerate(parts):
-        named, lead = (full, before) if number == 0 else (short, "")
-        head, tail = part.split("{A}", 1)
-        if not head and not passage:
-            lead = lead[:1].upper() + lead[1:]
-        passage += head + lead
-        spans.append((len(passage), len(passage) + len(named)))
-        passage += named + tail + (" " if number < len(parts) - 1 else "")
-    return passage, spans
+) -> None:
+    """Sentences that give each speaker's statement on a thesis.
+
+    ``clear``: a verdict need not say what it is about.
+    """
+    waiting = list(speakers)
+    while waiting:
+        actor, statement = waiting.pop(0)
+        if statement.text:
+            if clear and draw.random() < 0.25:
+                text.add(draw.choice(VERDICTS[statement.label]), actor)
+            form = draw.choice(QUOTES)
+            quoted = _escape(statement.text)
+            if form.startswith("„{q}“,"):
+                quoted = quoted.removesuffix(".")
+            text.add(form.replace("{q}", quoted), actor)
+            continue
+        partner = waiting[0] if waiting and not waiting[0][1].text else None
+        if clear and draw.random() < 0.4:
+            if partner and (statement.label, partner[1].label) in PAIRED_VERDICTS:
+                form = draw.choice(PAIRED_VERDICTS[statement.label, partner[1].label])
+                text.add(form, actor, partner[0])
+                waiting.pop(0)
+                continue
+            if (statement.label, StanceLabel.NONE) in PAIRED_VERDICTS and draw.random() < 0.25:
+                form = draw.choice(PAIRED_VERDICTS[statement.label, StanceLabel.NONE])
+                text.add(form, actor, text.new_actor())
+                continue
+        if clear and draw.random() < 0.6:
+            text.add(draw.choice(VERDICTS[statement.label]), actor)
+            continue
+        label, demand, inner = statement.label, thesis, embedded
+        opposite = negate_target(thesis)
+        if opposite and draw.random() < 0.4:
+            # To call for the opposite is to be against the thesis.
+            label, demand, inner = flip_label(label), opposite, embed_demand(opposite)
+        forms = [f for f in CLAUSES[label] if inner or "{claim}" in f]
+        if forms:
+            text.add(_fill(draw.choice(forms), demand, inner), actor)
+        else:
+            text.add(_escape(f"Zur Forderung „{thesis}“: ") + draw.choice(VERDICTS[label]), actor)
