@@ -20,6 +20,9 @@ DATA_DIR = Path(__file__).with_name("newsstance_data")
 SPLIT_SEED = 2024
 VALIDATION_SHARE, TEST_SHARE = 0.10, 0.15
 
+FIRST_TRAINING_BATCH = 20
+"""Batches from w20 on were written later and only for training: the other splits stay as they were."""
+
 
 def convert(path: str | Path | None = None) -> Conversion:
     """All texts by split, with the extra keys ``style`` and ``batch`` (the file, ``w1`` ...).
@@ -54,14 +57,15 @@ def list_batches(folder: Path = DATA_DIR) -> list[Path]:
     Raises:
         FileNotFoundError: if there are none.
     """
-    files = sorted(folder.glob("w*.jsonl"), key=lambda file: (len(file.stem), file.stem))
+    files = sorted(folder.glob("w[0-9]*.jsonl"), key=lambda file: (len(file.stem), file.stem))
     if not files:
         raise FileNotFoundError(f"no w*.jsonl in {folder}")
     return files
 
 
 def make_splits(batches: Iterable[Sequence[Document]], seed: int = SPLIT_SEED) -> dict[str, str]:
-    """The split of each document: 10 % validation and 15 % test of every batch, the rest train.
+    """The split of each document: 10 % validation and 15 % test of every batch, the rest train;
+    batches for training only have no part in this (see ``write_splits``).
 
     Texts of a batch that share a target (minimal pairs: nearly the same words, another verdict)
     stay in one split, so that no half of a pair is tested after the other was trained on.
@@ -97,8 +101,21 @@ def _group_by_target(batch: Sequence[Document]) -> list[list[str]]:
     return groups
 
 
+def assign_splits(folder: Path = DATA_DIR) -> dict[str, str]:
+    """The split of each document of a folder: that of ``make_splits``, or train from batch
+    ``FIRST_TRAINING_BATCH`` on."""
+    split_batches, training = [], []
+    for file in list_batches(folder):
+        documents = list(iter_documents(file))
+        if int(file.stem.removeprefix("w")) < FIRST_TRAINING_BATCH:
+            split_batches.append(documents)
+        else:
+            training += documents
+    return make_splits(split_batches) | {document.id: "train" for document in training}
+
+
 def write_splits(folder: Path = DATA_DIR) -> None:
     """Make ``splits.json`` of a folder anew."""
-    splits = make_splits([list(iter_documents(file)) for file in list_batches(folder)])
+    splits = assign_splits(folder)
     text = json.dumps(splits, indent=0)
     (folder / "splits.json").write_text(text + "\n", encoding="utf-8")

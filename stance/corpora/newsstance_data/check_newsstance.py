@@ -120,8 +120,9 @@ def _check_actors(record: dict[str, Any]) -> Iterator[str]:
     for actor in record["actors"]:
         if actor.get("kind") not in KINDS:
             yield f"kind {actor.get('kind')!r} of {actor['name']!r}"
-        if not actor["mentions"]:
-            yield f"no mentions of {actor['name']!r}"
+        if bool(actor["mentions"]) == bool(actor.get("author")):
+            wrong = "mentions of the author" if actor["mentions"] else "no mentions of"
+            yield f"{wrong} {actor['name']!r}"
         for mention in actor["mentions"]:
             if mention not in record["text"]:
                 yield f"mention not in the text: {mention!r}"
