@@ -1,11 +1,14 @@
-"""What a model has to beat: always the commonest label, and TF-IDF with logistic regression.
+"""What a model has to beat: always the commonest label, the actor's place alone, and TF-IDF.
 
-The second is a serious try at the task without a neural encoder. It sees the sentences that name
-the actor (all of the text, if the actor is its author), with mentions of the actor and of other
-actors masked, so that it learns "<actor> fordert" and not who usually demands, and with the words
-of the target masked, so that "lehnt <topic> ab" carries over to new targets. To these n-grams come
-the few words around the actor; the words of the sentences that follow; the target's own words; word
-pairs crossed with whether the target itself asks to stop something (to be for a ban is to be
+``position`` is a logistic regression on where and how often the actor is named, whether as the
+first or last of the text, and its kind: what can be had without reading a word.
+
+``tfidf_logreg`` is a serious try at the task without a neural encoder. It sees the sentences that
+name the actor (all of the text, if the actor is its author), with mentions of the actor and of
+other actors masked, so that it learns "<actor> fordert" and not who usually demands, and with the
+words of the target masked, so that "lehnt <topic> ab" carries over to new targets. To these n-grams
+come the few words around the actor; the words of the sentences that follow; the target's own words;
+word pairs crossed with whether the target itself asks to stop something (to be for a ban is to be
 against the thing); and where and how often the actor appears. All of it is linear and trained in
 seconds.
 """
@@ -27,12 +30,15 @@ from stance.sentences import split_sentences
 if TYPE_CHECKING:
     import pandas as pd
 
-BASELINES = ("majority", "tfidf_logreg")
+BASELINES = ("majority", "position", "tfidf_logreg")
 
 NUMBERS = ("position", "mentions", "actors", "author", "overlap", "distance")
 """Where the actor is first named (share of the text), how often (log), how many actors there are
 (log), whether it is the author, which share of the target's words its sentences hold, and how many
 words lie between it and the nearest of them (log, at most ``FAR``)."""
+
+PLACES = ("position", "mentions", "actors", "author", "first", "last")
+"""What the position baseline knows beside the actor's kind."""
 
 ACTOR, OTHER, TOPIC, END = "xakteurx", "xanderex", "xthemax", "xendex"
 NEAR, FAR = 7, 30
@@ -79,13 +85,15 @@ def tabulate_pairs(documents: Iterable[Document]) -> pd.DataFrame:
 
     Columns: ``own`` (sentences that name the actor, actors and target masked), ``near`` (the words
     of it around the actor), ``after`` (the sentences that follow), ``target``, ``crossed`` (``own``
-    with each word marked by what the target asks for), the columns of ``NUMBERS``, and ``label``
-    (None if unlabelled).
+    with each word marked by what the target asks for), the columns of ``NUMBERS``, whether the
+    actor is the ``first`` or ``last`` of the text to be named, its ``kind``, and ``label`` (None if
+    unlabelled).
     """
     import pandas as pd
 
     rows = (row for document in documents for row in _rows(document))
-    columns = ["own", "near", "after", "target", "crossed", *NUMBERS, "label"]
+    texts = ["own", "near", "after", "target", "crossed"]
+    columns = [*texts, *NUMBERS, "first", "last", "kind", "label"]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -126,6 +134,8 @@ def fit_baseline(name: str, table: pd.DataFrame, seed: int = 0) -> Baseline:
     model: Any
     if name == "majority" or one_class:
         model = DummyClassifier(strategy="prior")
+    elif name == "position":
+        model = _build_position_logreg(seed)
     else:
         model = _build_tfidf_logreg(len(labelled), seed)
     model.fit(labelled, labelled["label"].to_numpy(dtype=str))
@@ -138,6 +148,22 @@ def end_text(text: str) -> str:
     In a corpus where every actor is the author, nothing is near an actor or after its sentences.
     """
     return f"{text.lower()} {END}"
+
+
+def _build_position_logreg(seed: int) -> Any:
+    from sklearn.compose import ColumnTransformer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, SplineTransformer
+
+    features = ColumnTransformer(
+        [
+            ("places", SplineTransformer(n_knots=4, degree=2), list(PLACES)),
+            ("kind", OneHotEncoder(handle_unknown="ignore"), ["kind"]),
+        ]
+    )
+    regression = LogisticRegression(class_weight="balanced", max_iter=300, random_state=seed)
+    return make_pipeline(features, regression)
 
 
 def _build_tfidf_logreg(rows: int, seed: int) -> Any:
@@ -187,10 +213,17 @@ def _build_tfidf_logreg(rows: int, seed: int) -> Any:
 def _rows(document: Document) -> Iterator[tuple[Any, ...]]:
     sentences = split_sentences(document.text)
     labels = document.labels
+    begins = [min((span.start for span in actor.mentions), default=0) for actor in document.actors]
     for target in document.targets:
-        for actor in document.actors:
+        for actor, begin in zip(document.actors, begins, strict=True):
             label = labels.get((actor.id, target.id))
-            yield _row(document, sentences, actor, target, label.value if label else None)
+            yield (
+                *_row(document, sentences, actor, target),
+                float(begin == min(begins)),
+                float(begin == max(begins)),
+                actor.kind or "unknown",
+                label.value if label else None,
+            )
 
 
 def _row(
@@ -198,7 +231,6 @@ def _row(
     sentences: Sequence[tuple[int, int]],
     actor: Actor,
     target: Target,
-    label: str | None,
 ) -> tuple[Any, ...]:
     named = [
         index
@@ -234,7 +266,6 @@ def _row(
         target.text,
         " ".join(f"{mark}_{word}" for word in tokens),
         *numbers,
-        label,
     )
 
 

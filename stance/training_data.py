@@ -35,8 +35,10 @@ class Source:
     rephrase: float = 0.0
     """Share of the other documents' targets put in other words or as their opposite, anew for each
     repeat."""
+    batches: tuple[str, ...] = ()
+    """Batches of newsstance (w1, w2, ...) to take; empty takes all."""
     exclude: tuple[str, ...] = ()
-    """Batches of newsstance (w1, w2, ...) to leave out, for a test of transfer between writers."""
+    """Batches of newsstance to leave out, for a test of transfer between writers."""
     repeat: int = 1
     """How often each document comes in an epoch."""
 
@@ -64,8 +66,8 @@ def load_source(source: Source, seed: int) -> list[Document]:
         documents = read_documents(source.path)
     else:
         documents = load_corpus(source.name, source.split, source.path)
-    if source.exclude:
-        documents = exclude_batches(documents, source)
+    if source.batches or source.exclude:
+        documents = choose_batches(documents, source)
     random.Random(seed).shuffle(documents)
     documents = documents[: source.max_documents]
     cut = round(len(documents) * source.reports)
@@ -80,21 +82,23 @@ def load_source(source: Source, seed: int) -> list[Document]:
     )
 
 
-def exclude_batches(documents: Sequence[Document], source: Source) -> list[Document]:
-    """The documents outside the batches ``source.exclude``.
+def choose_batches(documents: Sequence[Document], source: Source) -> list[Document]:
+    """The documents of ``source.batches`` that are not of ``source.exclude``.
 
     Raises:
-        ValueError: if the documents have no such batch, or no other.
+        ValueError: if the documents have no such batch, or none is left.
     """
     batches = [(document.model_extra or {}).get("batch") for document in documents]
     known = sorted({str(batch) for batch in batches if batch is not None})
-    unknown = [name for name in source.exclude if name not in known]
-    if unknown:
-        raise ValueError(
-            f"{source.name}: exclude has {', '.join(unknown)}, but the batches of the documents "
-            f"are {', '.join(known) or 'not given'}"
-        )
-    kept = [d for d, batch in zip(documents, batches, strict=True) if batch not in source.exclude]
+    for option in ("batches", "exclude"):
+        unknown = [name for name in getattr(source, option) if name not in known]
+        if unknown:
+            raise ValueError(
+                f"{source.name}: {option} has {', '.join(unknown)}, but the batches of the "
+                f"documents are {', '.join(known) or 'not given'}"
+            )
+    wanted = set(source.batches or known) - set(source.exclude)
+    kept = [d for d, batch in zip(documents, batches, strict=True) if batch in wanted]
     if not kept:
         raise ValueError(f"{source.name}: exclude leaves no document")
     return kept
@@ -120,6 +124,7 @@ def load_sources(
                 "quotes": source.quotes,
                 "negate": source.negate,
                 "rephrase": source.rephrase,
+                "batches": list(source.batches),
                 "exclude": list(source.exclude),
                 "repeat": source.repeat,
             }

@@ -18,7 +18,6 @@ from stance.corpora.newsstance import (
     list_batches,
 )
 from stance.corpora.newsstance_data import check_newsstance
-from stance.documents import read_documents
 from stance.schema import Document
 
 

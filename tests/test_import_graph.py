@@ -34,7 +34,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("calibration",),
     ("baselines",),
     ("evaluation", "report"),
-    ("training_data",),
+    ("robustness", "training_data"),
     ("model_directory",),
     ("training",),
     ("commands",),

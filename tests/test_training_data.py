@@ -154,3 +154,9 @@ def test_sources_are_joined_and_described(file: str, news_file: str) -> None:
     assert [origin["documents"] for origin in origins] == [8, len(parts[1])]
     assert origins[0] | {"path": file, "max_documents": 4, "repeat": 2} == origins[0]
     assert origins[1] | {"split": "validation", "path": news_file, "exclude": []} == origins[1]
+
+
+def test_only_the_batches_asked_for_are_taken(newsstance: list[Document]) -> None:
+    ids = list_ids(Source("newsstance", "validation", batches=("w1", "w2"), exclude=("w2",)))
+    batches = {d.id: (d.model_extra or {})["batch"] for d in newsstance}
+    assert sorted(ids) == sorted(name for name, batch in batches.items() if batch == "w1")

@@ -19,9 +19,11 @@ from stance.commands.overrides import quote_paths
 from stance.locations import config_dir
 from stance.schema import LABELS, Document
 
-BASELINES = ("majority", "tfidf_logreg")
+BASELINES = ("majority", "position", "tfidf_logreg")
 FILE_CORPORA = ("newsstance", "file")
 """Names with which ``data.path`` is a file of documents; else it is where the corpus lies."""
+BLIND_BASELINES = ("majority", "position")
+"""Those that see no word of text or target."""
 PATH_KEYS = ("data.path", "model_dir", "output_dir")
 
 
@@ -50,8 +52,10 @@ class EvaluateArguments:
     """``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``."""
     labels: Sequence[str] | None = None
     """Labels to choose among, for a corpus that cannot contain the others; None takes all."""
-    baselines: Sequence[str] = BASELINES
+    baselines: Sequence[str] = ("majority", "tfidf_logreg")
     """Baselines to train and score."""
+    robustness: bool = False
+    """Also check that the model reads text and target (five more passes over the documents)."""
     baseline_max_pairs: int = 20_000
     """Labelled pairs that baselines learn from at most."""
     seed: int = 0
@@ -131,28 +135,33 @@ def evaluate(arguments: EvaluateArguments, console: Console) -> None:
     from stance.evaluation import (
         check_gold,
         describe_versions,
-        evaluate_documents,
-        score_baselines,
+        predict_pairs,
+        score_predictions,
         write_evaluation,
     )
     from stance.inference import StanceClassifier
+    from stance.robustness import measure_robustness
 
     documents = load_documents(arguments)
     check_gold(documents, arguments.labels)
     classifier = StanceClassifier.from_pretrained(arguments.model_dir, device=arguments.device)
-    result = evaluate_documents(classifier, documents, arguments.labels, show_progress=True)
+    predictions = predict_pairs(classifier, documents, show_progress=True)
+    result = score_predictions(documents, predictions, arguments.labels)
+    context: dict[str, Any] = {}
+    if arguments.robustness:
+        console.print("altering texts and targets ...", style="dim")
+        context["robustness"] = measure_robustness(
+            classifier, documents, predictions, arguments.labels, arguments.seed
+        )
+        # The best that can be done without reading: what is left with the text removed.
+        blind = train_baselines(arguments, documents, BLIND_BASELINES)
+        best = max(scores["macro_f1"] for scores in blind.values())
+        context["robustness"]["content_free_macro_f1"] = best
     baselines: dict[str, dict[str, Any]] = {}
     if arguments.baselines:
         console.print(f"training {' and '.join(arguments.baselines)} ...", style="dim")
-        baselines = score_baselines(
-            arguments.baselines,
-            load_training(arguments),
-            documents,
-            arguments.labels,
-            arguments.baseline_max_pairs,
-            arguments.seed,
-        )
-    context = {
+        baselines = train_baselines(arguments, documents, arguments.baselines)
+    context |= {
         "baselines": baselines,
         "model": {"name": result.rows[0]["model"], "directory": arguments.model_dir},
         "data": describe_data(arguments, documents),
@@ -165,6 +174,22 @@ def evaluate(arguments: EvaluateArguments, console: Console) -> None:
         console.print(escape(note))
     for file in files:
         console.print(f"written: {escape(str(file))}", soft_wrap=True)
+
+
+def train_baselines(
+    arguments: EvaluateArguments, documents: Sequence[Document], names: Sequence[str]
+) -> dict[str, dict[str, Any]]:
+    """Scores of the baselines by name."""
+    from stance.evaluation import score_baselines
+
+    return score_baselines(
+        names,
+        load_training(arguments),
+        documents,
+        arguments.labels,
+        arguments.baseline_max_pairs,
+        arguments.seed,
+    )
 
 
 def load_documents(arguments: EvaluateArguments) -> list[Document]:
@@ -245,9 +270,29 @@ def list_notes(metrics: Mapping[str, Any]) -> list[str]:
         f"calibration: ECE {calibration['ece']:.3f}, Brier {calibration['brier']:.3f}, "
         f"NLL {calibration['nll']:.3f}",
     ]
+    if "robustness" in metrics:
+        notes += describe_robustness(metrics["robustness"])
     if metrics["candidate_labels"] is not None:
         notes.append(f"the choice was among {', '.join(metrics['candidate_labels'])} only")
     if metrics["classes_left_out"]:
         left_out = ", ".join(metrics["classes_left_out"])
         notes.append(f"not in the gold and left out of macro-F1: {left_out}")
     return notes
+
+
+def describe_robustness(robustness: Mapping[str, Any]) -> list[str]:
+    """The checks in words, a line each."""
+
+    def rate(name: str) -> str:
+        value = robustness[name]
+        count = robustness[f"{name}_n"]
+        return "nothing to check" if value is None else f"{value:.1%} of {count:,} pairs"
+
+    return [
+        f"target turned round, label turned round: {rate('target_negation_mirrored')}",
+        f"two persons exchange names, and labels: {rate('actor_swap_consistent')}",
+        f"persons renamed, label changes: {rate('name_replacement_changed')}",
+        f"macro-F1 without the text {robustness['text_removed_macro_f1']:.3f}, without the target "
+        f"{robustness['target_removed_macro_f1']:.3f}; best without reading "
+        f"{robustness['content_free_macro_f1']:.3f}",
+    ]

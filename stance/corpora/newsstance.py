@@ -21,7 +21,7 @@ SPLIT_SEED = 2024
 VALIDATION_SHARE, TEST_SHARE = 0.10, 0.15
 
 FIRST_TRAINING_BATCH = 20
-"""Batches from w20 on were written later and only for training: the other splits stay as they were."""
+"""Batches from this one on were written later, for training only; the other splits stay fixed."""
 
 
 def convert(path: str | Path | None = None) -> Conversion:

@@ -291,6 +291,12 @@ def compose_reports(
     return reports
 
 
+def invent_person(draw: random.Random) -> str:
+    """A first name and a surname."""
+    surname = draw.choice(SURNAME_STARTS) + draw.choice(SURNAME_ENDS)
+    return f"{draw.choice(FIRST_NAMES)} {surname}"
+
+
 def _take_statement(document: Document) -> tuple[Target, Stance]:
     authors = [actor for actor in document.actors if actor.author]
     counts = (len(document.actors), len(authors), len(document.targets), len(document.stances))
@@ -370,9 +376,9 @@ class _Text:
                 article, short = self.draw.choice(GROUPS).split(" ", 1)
                 name = (short, short, f"{article} ")
             else:
-                short = self.draw.choice(SURNAME_STARTS) + self.draw.choice(SURNAME_ENDS)
-                role = self.draw.choice(("", "", f"{self.draw.choice(ROLES)} "))
-                name = (f"{self.draw.choice(FIRST_NAMES)} {short}", short, role)
+                full = invent_person(self.draw)
+                short = full.split()[-1]
+                name = (full, short, self.draw.choice(("", "", f"{self.draw.choice(ROLES)} ")))
             if short not in used:
                 self.names.append(name)
                 self.mentions.append([])
