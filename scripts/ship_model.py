@@ -19,7 +19,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from stance.model_directory import MANIFEST_FILE, METRICS_FILE
+from stance.model_directory import MANIFEST_FILE, METRICS_FILE, write_json
 from stance.report import CARD_FILE, tabulate_scores, write_model_card
 from stance.training import LIMITATIONS
 from stance.weights import PACKED_FILE, load_model, save_packed
@@ -34,8 +34,25 @@ def pack_directory(source: Path, target: Path) -> None:
     for file in source.iterdir():
         if file.suffix == ".json":
             shutil.copy(file, target)
+    manifest = json.loads((target / MANIFEST_FILE).read_text(encoding="utf-8"))
+    write_json(target / MANIFEST_FILE, without_places(manifest))
     packed = save_packed(load_model(source), target)
     print(f"{packed}: {packed.stat().st_size / 1e6:.1f} MB")
+
+
+def without_places(manifest: dict[str, Any]) -> dict[str, Any]:
+    """A manifest, with those of the stages before, that says what was used and not where it lay."""
+    clean: dict[str, Any] = {}
+    for key, value in manifest.items():
+        if isinstance(value, dict):
+            clean[key] = without_places(value)
+        elif isinstance(value, list):
+            clean[key] = [without_places(v) if isinstance(v, dict) else v for v in value]
+        elif key in ("path", "name_or_path") and value and Path(value).is_absolute():
+            clean[key] = "/".join(Path(value).parts[-2:]) if key == "name_or_path" else None
+        else:
+            clean[key] = value
+    return clean
 
 
 def write_card(directory: Path, model_dir: Path) -> list[dict[str, Any]]:

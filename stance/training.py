@@ -432,9 +432,12 @@ def build_manifest(
 ) -> dict[str, Any]:
     """What is needed to repeat a run and to know what it was.
 
-    ``minutes`` counts from the last start: what ran before an interruption is not in it.
+    ``minutes`` counts from the last start: what ran before an interruption is not in it. What the
+    model was trained on before, in an earlier stage or by somebody else, is ``started_from``.
     """
     parts = {"train": data.train, **data.validation}
+    earlier = Path(resolve_model(model.name_or_path)) / MANIFEST_FILE
+    started_from = json.loads(earlier.read_text("utf-8")) if earlier.is_file() else None
     return {
         "model": asdict(model),
         "optimisation": {k: v for k, v in asdict(optimisation).items() if k != "output_dir"},
@@ -447,4 +450,5 @@ def build_manifest(
         "minutes": round(seconds / 60, 1),
         "git_revision": read_git_revision(),
         "versions": describe_versions(),
+        "started_from": started_from,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -148,8 +149,12 @@ def test_stages_follow_one_another(command: list[str], tmp_path: Path) -> None:
         for name in ("one", "two")
     )
     assert not torch.equal(one["classifier.weight"], two["classifier.weight"])
-    manifest = (tmp_path / "run" / "two" / "model" / "training_manifest.json").read_text()
-    assert str(tmp_path / "run" / "one" / "model") in manifest
+    first, second = (
+        json.loads((tmp_path / "run" / name / "model" / "training_manifest.json").read_text())
+        for name in ("one", "two")
+    )
+    assert second["model"]["name_or_path"] == str(tmp_path / "run" / "one" / "model")
+    assert second["started_from"] == first
 
 
 def test_errors_are_one_line(command: list[str], tmp_path: Path) -> None:

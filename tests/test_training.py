@@ -80,6 +80,7 @@ def test_a_run_leaves_all_that_is_needed_to_use_and_repeat_it(
     assert manifest["documents"] == {"train": 7, "news": 3}
     assert manifest["optimisation"]["seed"] == 1
     assert len(manifest["sha256"]["train"]) == 64
+    assert manifest["started_from"] is None
     assert read_weights(arguments.output_dir)["classifier.weight"].dtype == torch.float16
 
     # train and evaluate report the same numbers
