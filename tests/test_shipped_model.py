@@ -44,3 +44,14 @@ def test_card_and_readme_say_what_the_evaluations_found() -> None:
         check=False,
     )
     assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_the_lab_book_says_what_the_runs_found() -> None:
+    script = CHECKOUT / "scripts" / "lab_book.py"
+    checked = subprocess.run(
+        [sys.executable, str(script), "write", "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
