@@ -12,7 +12,8 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from stance.corpora.pseudo_reports import flip_label, invent_person
+from stance.corpora.demands import flip_label
+from stance.corpora.invented_names import invent_person
 from stance.corpora.target_variants import find_variant
 from stance.evaluation import Classifier, predict_pairs, score_predictions
 from stance.schema import Actor, Document, Mention, Prediction, StanceLabel

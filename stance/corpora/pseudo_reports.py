@@ -19,6 +19,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from stance.corpora.demands import embed_demand, flip_label, negate_target
+from stance.corpora.invented_names import GROUPS, ROLES, invent_person
+from stance.corpora.report_phrases import (
+    CLAUSES,
+    OPENINGS,
+    PAIRED_VERDICTS,
+    PRESENT,
+    QUOTES,
+    VERDICTS,
+)
 from stance.schema import Actor, Document, Mention, Stance, StanceLabel, Target
 
 MAX_QUOTE_WORDS = 45
@@ -30,208 +40,7 @@ SAME_SPEAKERS = 0.8
 OTHER_TARGET = 0.1
 """Share of the reports that ask about a thesis nobody in them speaks about."""
 
-# One name a line would be a hundred lines.
-FIRST_NAMES = (  # noqa: SIM905
-    "Alma Anke Arne Berit Bernd Carla Clemens Dagmar Detlef Dorothee Edda Elif Emre Ernst Fatma "
-    "Frauke Gero Gesine Gundula Hanno Heike Henning Ilka Imke Ingo Iris Jale Jens Jolanta Jonas "
-    "Kerstin Knut Lasse Lena Lutz Maike Malte Marek Mirja Nadja Nils Olga Ortrud Pavel Petra Ralf "
-    "Rieke Ruben Sabine Sönke Stine Svenja Tarek Thilo Ulrike Urs Veit Wiebke Yasemin Zoran"
-).split()
-SURNAME_STARTS = (  # noqa: SIM905
-    "Adler Behr Brack Dorn Ecker Falk Fenn Gerst Hagen Harm Ihl Jung Kahl Kest Lank Lind Mahl "
-    "Mert Nord Oster Pahl Quast Rehm Roth Sall Schön Stein Tann Ulm Vier Wall Wend Zell"
-).split()
-SURNAME_ENDS = (
-    "au",
-    "berg",
-    "bach",
-    "er",
-    "feld",
-    "hoff",
-    "ing",
-    "kamp",
-    "loh",
-    "mann",
-    "ow",
-    "sen",
-)
-GROUPS = (
-    "die Bürgerliste",
-    "die Freie Union",
-    "die Neue Mitte",
-    "der Landbund",
-    "das Forum Zukunft",
-    "die Soziale Allianz",
-    "die Fortschrittspartei",
-    "der Verband Aufbruch",
-    "die Initiative Gemeinwohl",
-    "die Heimatunion",
-    "das Bündnis Vernunft",
-    "die Liste Umwelt",
-    "der Wirtschaftsrat Nord",
-    "die Gewerkschaft Dienste",
-    "der Sozialverband Mitte",
-    "die Verbraucherliga",
-)
-ROLES = (
-    "der Abgeordnete",
-    "die Abgeordnete",
-    "Fraktionschef",
-    "Sprecherin",
-    "Landeschef",
-    "Ministerin",
-)
-
-VERDICTS = {
-    StanceLabel.FAVOR: (
-        "{A} unterstützt den Vorschlag.",
-        "{A} sprach sich dafür aus.",
-        "{A} stimmte zu.",
-        "{A} begrüßte das Vorhaben.",
-        "Auch {A} ist dafür.",
-        "{A} stellte sich hinter die Forderung.",
-        "{A} warb für den Plan.",
-        "{A} hält das für richtig.",
-        "{A} nannte den Schritt überfällig.",
-        "{A} will den Antrag mittragen.",
-        "Rückhalt erhielt der Plan, weil {A} mit Ja stimmte.",
-        "{A} sagte, das sei der richtige Weg.",
-        "{A} machte sich dafür stark.",
-        "{A} sieht darin einen Gewinn.",
-        "Dagegen hat {A} nichts, im Gegenteil.",
-    ),
-    StanceLabel.AGAINST: (
-        "{A} lehnt den Vorschlag ab.",
-        "{A} sprach sich dagegen aus.",
-        "{A} stimmte dagegen.",
-        "{A} kritisierte das Vorhaben scharf.",
-        "{A} wies die Forderung zurück.",
-        "{A} hält davon nichts.",
-        "{A} stellte sich gegen das Vorhaben.",
-        "{A} warnte vor dem Plan.",
-        "{A} hält das für einen Fehler.",
-        "{A} nannte den Schritt verfehlt.",
-        "Auf Widerstand stieß der Plan, weil {A} mit Nein stimmte.",
-        "{A} sagte, das sei der falsche Weg.",
-        "{A} kündigte Widerstand an.",
-        "{A} sieht darin eine Gefahr.",
-        "Dafür ist {A} nicht zu haben.",
-    ),
-    StanceLabel.NEUTRAL: (
-        "{A} will sich nicht festlegen.",
-        "{A} enthielt sich.",
-        "{A} sieht Vor- und Nachteile.",
-        "{A} will den Vorschlag erst prüfen.",
-        "{A} hat dazu noch keine abschließende Meinung.",
-        "{A} wollte weder Ja noch Nein sagen.",
-        "{A} sagte, für beides gebe es gute Gründe.",
-    ),
-}
-PAIRED_VERDICTS = {
-    (StanceLabel.FAVOR, StanceLabel.AGAINST): (
-        "{A} ist dafür, {B} ist dagegen.",
-        "Während {A} zustimmte, stimmte {B} mit Nein.",
-        "Anders als {B} unterstützt {A} den Vorschlag.",
-        "{A} warf {B} vor, das Vorhaben zu blockieren.",
-        "Gegen die Stimme von {B} setzte {A} ein Ja durch.",
-    ),
-    (StanceLabel.AGAINST, StanceLabel.FAVOR): (
-        "{A} ist dagegen, {B} ist dafür.",
-        "Während {A} mit Nein stimmte, sagte {B} Ja.",
-        "Anders als {B} lehnt {A} den Vorschlag ab.",
-        "{A} warf {B} vor, den Plan gegen alle Vernunft zu verteidigen.",
-        "Das Lob von {B} für den Plan wies {A} zurück.",
-    ),
-    (StanceLabel.FAVOR, StanceLabel.FAVOR): (
-        "{A} und {B} sind dafür.",
-        "Wie {B} stimmte auch {A} zu.",
-        "Sowohl {A} als auch {B} unterstützen den Vorschlag.",
-    ),
-    (StanceLabel.AGAINST, StanceLabel.AGAINST): (
-        "{A} und {B} sind dagegen.",
-        "Wie {B} stimmte auch {A} mit Nein.",
-        "Weder {A} noch {B} will den Vorschlag mittragen.",
-    ),
-    (StanceLabel.FAVOR, StanceLabel.NONE): (
-        "{A} ist dafür und lobte {B} für die Leitung der Sitzung.",
-        "Im Gespräch mit {B} sprach sich {A} dafür aus.",
-    ),
-    (StanceLabel.AGAINST, StanceLabel.NONE): (
-        "{A} ist dagegen und dankte {B} für die Einladung.",
-        "Im Gespräch mit {B} sprach sich {A} dagegen aus.",
-    ),
-}
-CLAUSES = {
-    StanceLabel.FAVOR: (
-        "{A} ist dafür, dass {clause}.",
-        "{A} forderte, dass {clause}.",
-        "{A} begrüßt es, dass {clause}.",
-        "{A} verlangt, dass {clause}.",
-        "Nach dem Willen von {A} gilt: {claim}",
-        "{A} sagte, {indirect}.",
-        "{A}: „{claim}“",
-        "„{claim}“ So steht es in dem Antrag, den {A} einbrachte.",
-    ),
-    StanceLabel.AGAINST: (
-        "{A} lehnt es ab, dass {clause}.",
-        "{A} ist dagegen, dass {clause}.",
-        "{A} will verhindern, dass {clause}.",
-        "{A} hält nichts davon, dass {clause}.",
-        "{A} wehrt sich dagegen, dass {clause}.",
-        "Den Antrag „{claim}“ lehnte {A} ab.",
-        "{A} warnte davor, dass {clause}.",
-    ),
-    StanceLabel.NEUTRAL: (
-        "{A} will erst prüfen, ob {clause}.",
-        "{A} ließ offen, ob {clause}.",
-        "Ob {clause}, will {A} nicht sagen.",
-        "{A} legte sich nicht fest, ob {clause}.",
-    ),
-}
-OPENINGS = (
-    "Beraten wurde, ob {clause}.",
-    "Es ging um die Frage, ob {clause}.",
-    "Zur Abstimmung stand der Vorschlag: {claim}",
-    "Streit gibt es darüber, ob {clause}.",
-    "Diskutiert wurde auch die Forderung: {claim}",
-    "Ein weiterer Punkt war, ob {clause}.",
-)
-PRESENT = (
-    "{A} äußerte sich nicht.",
-    "An der Runde nahm auch {A} teil.",
-    "Eingeladen hatte {A}.",
-    "Von {A} war zunächst keine Stellungnahme zu bekommen.",
-    "Auch {A} war gekommen.",
-    "{A} dankte allen für die lebhafte Debatte.",
-    "{A} leitete die Sitzung.",
-)
-QUOTES = (
-    "{A} sagte: „{q}“",
-    "{A} erklärte: „{q}“",
-    "{A}: „{q}“",
-    "„{q}“, sagte {A}.",
-    "„{q}“, so {A}.",
-    "„{q}“, heißt es bei {A}.",
-    "Dazu erklärte {A}: „{q}“",
-    "{A} begründete das so: {q}",
-    "{q} So begründet es {A}.",
-    "{A} verwies auf Folgendes: {q}",
-)
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-ZÄÖÜ„\"])")
-DEMAND = re.compile(r"^(?P<before>[^,]+?) (?P<soll>soll|sollen) (?P<after>[^,]+)\.$")
-# Words that begin a thesis and are no nouns; inside a clause they are written small.
-SMALL = re.compile(
-    r"^(Der|Die|Das|Dem|Den|Des|Ein|Eine|Einem|Einen|Einer|In|Im|Ins|Bei|Beim|Alle|Allen|Aller|An|"
-    r"Am|Es|Für|Auf|Auch|Mehr|Nur|Zur|Zum|Über|Unter|Bereits|Jede|Jeder|Jedem|Jedes|Künftig|Von|"
-    r"Vom|Vor|Nach|Mit|Ohne|Aus|Anstatt|Anstelle|Zwischen|Während|Wegen|Ab|Bis|Gegen|Keine|Kein|"
-    r"Weitere|Neue|Öffentliche|Staatliche|Private|Kleine|Große|Eingetragene|Abgelehnte|"
-    r"Homosexuelle|Ökologische|Gleichgeschlechtliche|Deutsche) "
-)
-# The verbs at the end of a demand: an infinitive with its modal verb, participle or adverb.
-VERB_TAIL = re.compile(
-    r"(?:(?P<word>\S+) )?(?P<last>(?:(?:werden|sein|haben|bleiben|lassen|gehen) )?"
-    r"(?:werden|dürfen|können|müssen|bleiben|sein|haben|lassen|gehen))$|(?P<verb>[a-zäöüß]+n)$"
-)
 
 
 @dataclass(frozen=True)
@@ -291,12 +100,6 @@ def compose_reports(
     return reports
 
 
-def invent_person(draw: random.Random) -> str:
-    """A first name and a surname."""
-    surname = draw.choice(SURNAME_STARTS) + draw.choice(SURNAME_ENDS)
-    return f"{draw.choice(FIRST_NAMES)} {surname}"
-
-
 def _take_statement(document: Document) -> tuple[Target, Stance]:
     authors = [actor for actor in document.actors if actor.author]
     counts = (len(document.actors), len(authors), len(document.targets), len(document.stances))
@@ -318,45 +121,6 @@ def shorten(text: str) -> str:
             break
         kept.append(sentence)
     return " ".join(kept)
-
-
-def flip_label(label: StanceLabel) -> StanceLabel:
-    """The label toward the opposite of a target."""
-    swap = {StanceLabel.FAVOR: StanceLabel.AGAINST, StanceLabel.AGAINST: StanceLabel.FAVOR}
-    return swap.get(label, label)
-
-
-def negate_target(target: str) -> str | None:
-    """The opposite of a demand ("X soll Y tun." → "X soll Y nicht tun."), None if the rule cannot
-    tell: no "soll", several clauses, a negation already there, or no verb at the end."""
-    demand = DEMAND.match(target)
-    if demand is None or re.search(
-        r"\b(nicht|kein\w*|ohne|nur|weder|niemand|weiterhin|ab\w*schaff\w*|soll|sollen)\b",
-        f"{demand['before']} {demand['after']}",
-        re.IGNORECASE,
-    ):
-        return None
-    before, soll, after = demand.group("before", "soll", "after")
-    if article := re.match(r"ein(e[mnrs]?)? ", after):
-        return f"{before} {soll} k{after}." if article else None
-    tail = VERB_TAIL.search(after)
-    if tail is None or (tail["word"] and tail["word"][0].isupper()):
-        return None  # "Mitglied bleiben": the negation belongs before an object of unknown length
-    return f"{before} {soll} {after[: tail.start()]}nicht {tail.group(0)}."
-
-
-def embed_demand(target: str) -> tuple[str, str] | None:
-    """A demand as a subordinate clause and in indirect speech, None if the rule cannot tell.
-
-    "Die Stadt soll bauen." → ("die Stadt bauen soll", "die Stadt solle bauen").
-    """
-    demand = DEMAND.match(target)
-    if demand is None or re.search(r"\bsoll(en)?\b|[:;()]", demand["before"] + demand["after"]):
-        return None
-    before = SMALL.sub(lambda word: word.group(0).lower(), demand["before"] + " ").strip()
-    indirect = {"soll": "solle", "sollen": "sollten"}[demand["soll"]]
-    after = demand["after"]
-    return f"{before} {after} {demand['soll']}", f"{before} {indirect} {after}"
 
 
 class _Text:

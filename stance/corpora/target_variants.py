@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from stance.corpora.pseudo_reports import flip_label, negate_target
+from stance.corpora.demands import flip_label, negate_target
 from stance.schema import Document, StanceLabel
 
 VARIANTS_FILE = Path(__file__).with_name("newsstance_data") / "target_variants.jsonl"
