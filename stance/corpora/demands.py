@@ -39,8 +39,8 @@ def negate_target(target: str) -> str | None:
     ):
         return None
     before, soll, after = demand.group("before", "soll", "after")
-    if article := re.match(r"ein(e[mnrs]?)? ", after):
-        return f"{before} {soll} k{after}." if article else None
+    if re.match(r"ein(e[mnrs]?)? ", after):
+        return f"{before} {soll} k{after}."
     tail = VERB_TAIL.search(after)
     if tail is None or (tail["word"] and tail["word"][0].isupper()):
         return None  # "Mitglied bleiben": the negation belongs before an object of unknown length

@@ -85,7 +85,7 @@ def compose_reports(
             chosen = draw.sample(
                 open_theses, min(draw.choice((1, 1, 2, 2, 2, 3)), len(open_theses))
             )
-            told = {}
+            told: dict[str, list[Statement]] = {}
             for thesis in chosen:
                 size = draw.choice((1, 2, 2, 3) if len(chosen) > 1 else (1, 2, 2, 3, 3, 4))
                 if draw.random() < SAME_SPEAKERS:
@@ -192,7 +192,7 @@ def _compose(
             _open(text, thesis, embedded)
         elif len(told) == 1:
             anaphoric.add(thesis)
-        speakers = []
+        speakers: list[tuple[int, Statement]] = []
         for statement in statements:
             actor = actor_of.get(statement.party)
             if actor is None or any(actor == speaker for speaker, _ in speakers):
