@@ -61,12 +61,12 @@ def name_variants(name: str, kind: str | None = None) -> tuple[str, ...]:
     """
     if not name.strip():
         raise ValueError("an actor's name is empty")
-    is_person = kind == "person" or (kind is None and _looks_like_person(name))
+    is_person = kind == "person" or (kind is None and looks_like_person(name))
     variants = _iter_person_variants(name) if is_person else _iter_other_variants(name, kind)
     return tuple(dict.fromkeys([name, *variants]))
 
 
-def _looks_like_person(name: str) -> bool:
+def looks_like_person(name: str) -> bool:
     if _is_like(_TITLE, name.split(maxsplit=1)[0]):
         return True
     words = _strip_addenda(name)

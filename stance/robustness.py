@@ -16,6 +16,7 @@ from stance.corpora.demands import flip_label
 from stance.corpora.invented_names import invent_person
 from stance.corpora.target_variants import find_variant
 from stance.evaluation import Classifier, predict_pairs, score_predictions
+from stance.names import looks_like_person
 from stance.schema import Actor, Document, Mention, Prediction, StanceLabel
 
 Key = tuple[str, str, str]
@@ -123,8 +124,10 @@ def negate_targets(document: Document) -> Document | None:
 
 
 def is_named_person(actor: Actor) -> bool:
-    """Whether the actor is a person named in the text with more than one name."""
-    return actor.kind == "person" and bool(actor.mentions) and " " in actor.name.strip()
+    """Whether the actor is a person named in the text by more than one name; where the kind is not
+    given, the name decides."""
+    person = looks_like_person(actor.name) if actor.kind is None else actor.kind == "person"
+    return person and bool(actor.mentions) and " " in actor.name.strip()
 
 
 def choose_pair(document: Document, draw: random.Random) -> tuple[Actor, Actor] | None:

@@ -58,6 +58,17 @@ def test_the_regression_reads_the_verbs_and_majority_does_not() -> None:
     assert accuracy["majority"] < 0.5
 
 
+def test_position_learns_from_places_and_from_nothing_else() -> None:
+    by_place = ("favor", "against", "none")
+    documents = [build_document(number, by_place) for number in range(20)]
+    table = tabulate_pairs(documents)
+    baseline = fit_baseline("position", table)
+    found = [LABELS[index] for index in baseline.predict_probabilities(table).argmax(axis=1)]
+    assert (np.array(found) == table["label"]).mean() > 0.9
+    blind = table.assign(own="", near="", after="", target="", crossed="")
+    assert (baseline.predict_probabilities(blind) == baseline.predict_probabilities(table)).all()
+
+
 def test_majority_ranks_labels_by_their_share() -> None:
     documents = [build_document(number, ("none", "none", "favor")) for number in range(6)]
     probabilities = fit_baseline("majority", tabulate_pairs(documents)).predict_probabilities(

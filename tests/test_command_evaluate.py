@@ -141,6 +141,30 @@ def test_candidate_labels_are_recorded_and_said(tmp_path: Path, gold_file: Path)
 
 
 @pytest.mark.usefixtures("fake_model")
+def test_robustness_is_measured_written_and_said(
+    tmp_path: Path, gold_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stance.corpora.load_corpus", lambda *_: read_documents(gold_file))
+    arguments = compose_arguments(
+        f"data.path={gold_file}",
+        f"output_dir={tmp_path / 'scores'}",
+        "baselines=[]",
+        "robustness=true",
+    )
+    metrics, printed = run_evaluate(arguments)
+    robustness = metrics["robustness"]
+    # A model that favors everything has nothing turned round, and follows any exchange of names.
+    assert robustness["target_negation_mirrored"] == 0
+    assert robustness["target_negation_mirrored_n"] == 6
+    assert robustness["actor_swap_consistent"] == 1
+    assert robustness["name_replacement_changed"] == 0
+    assert robustness["text_removed_macro_f1"] == metrics["macro_f1"]
+    assert robustness["content_free_macro_f1"] >= metrics["macro_f1"]
+    said = " ".join(printed.split())
+    assert "target turned round, label turned round: 0.0% of 6 pairs" in said
+
+
+@pytest.mark.usefixtures("fake_model")
 def test_a_file_without_stances_has_nothing_to_score(tmp_path: Path, gold_file: Path) -> None:
     record = RECORDS[0] | {"stances": []}
     gold_file.write_text(json.dumps(record) + "\n", encoding="utf-8")
