@@ -170,7 +170,7 @@ def evaluate(arguments: EvaluateArguments, console: Console) -> None:
     files = write_evaluation(result, arguments.output_dir, context)
     console.print(describe_scored(result.metrics | context), soft_wrap=True)
     console.print(build_table(result.metrics | context))
-    for note in list_notes(result.metrics):
+    for note in list_notes(result.metrics | context):
         console.print(escape(note))
     for file in files:
         console.print(f"written: {escape(str(file))}", soft_wrap=True)
