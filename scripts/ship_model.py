@@ -36,7 +36,10 @@ def pack_directory(source: Path, target: Path) -> None:
             shutil.copy(file, target)
     manifest = json.loads((target / MANIFEST_FILE).read_text(encoding="utf-8"))
     write_json(target / MANIFEST_FILE, without_places(manifest))
-    packed = save_packed(load_model(source), target)
+    model = load_model(source)
+    origin = model.config.encoder.get("_name_or_path", "")
+    model.config.encoder["_name_or_path"] = Path(origin).name if Path(origin).exists() else origin
+    packed = save_packed(model, target)
     print(f"{packed}: {packed.stat().st_size / 1e6:.1f} MB")
 
 
