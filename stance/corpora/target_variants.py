@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from stance.corpora.demands import flip_label, negate_target
-from stance.schema import Document, StanceLabel
+from stance.schema import Document
 
 VARIANTS_FILE = Path(__file__).with_name("newsstance_data") / "target_variants.jsonl"
 
@@ -65,7 +65,7 @@ def _rephrase(document: Document, share: float, draw: random.Random) -> Document
                 flipped.add(target.id)
         targets.append(target)
     stances = tuple(
-        stance.model_copy(update={"label": StanceLabel(flip_label(stance.label))})
+        stance.model_copy(update={"label": flip_label(stance.label)})
         if stance.target in flipped
         else stance
         for stance in document.stances
