@@ -14,11 +14,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from stance.model_directory import MANIFEST_FILE, METRICS_FILE
 from stance.training import MODEL_FOLDER
+from stance.training_data import Source
 
 MODELS = Path(__file__).resolve().parent.parent / "models"
 EXPERIMENTS = MODELS / "experiments"
@@ -72,7 +74,7 @@ def describe_run(run: Path, note: str) -> dict[str, Any]:
 
 def describe_origin(origin: dict[str, Any]) -> dict[str, Any]:
     """A source of data without its place on the machine and without options that are off."""
-    plain = {"quotes": 1.0, "negate": 0.25, "repeat": 1}
+    plain = {field.name: field.default for field in fields(Source)}
     return {
         key: value
         for key, value in origin.items()

@@ -15,11 +15,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from stance.baselines import BASELINES
 from stance.commands.overrides import quote_paths
 from stance.locations import config_dir
 from stance.schema import LABELS, Document
 
-BASELINES = ("majority", "position", "tfidf_logreg")
 FILE_CORPORA = ("newsstance", "file")
 """Names with which ``data.path`` is a file of documents; else it is where the corpus lies."""
 BLIND_BASELINES = ("majority", "position")
