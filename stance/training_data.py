@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stance.corpora import load_corpus
+from stance.corpora.excerpts import excerpt_documents
 from stance.corpora.pseudo_reports import compose_reports
 from stance.corpora.target_variants import rephrase_targets
 from stance.documents import read_documents
@@ -32,6 +33,8 @@ class Source:
     """Share of the statements that these reports tell; of the others they give only the verdict."""
     negate: float = 0.25
     """Share of the targets of these reports that is negated, where a rule can."""
+    excerpts: float = 0.0
+    """Share of the other documents that is cut down to the words of each actor (their evidence)."""
     rephrase: float = 0.0
     """Share of the other documents' targets put in other words or as their opposite, anew for each
     repeat."""
@@ -43,7 +46,7 @@ class Source:
     """How often each document comes in an epoch."""
 
     def __post_init__(self) -> None:
-        for name in ("reports", "quotes", "negate", "rephrase"):
+        for name in ("reports", "quotes", "negate", "excerpts", "rephrase"):
             share = getattr(self, name)
             if not 0 <= share <= 1:
                 raise ValueError(f"{self.name}: {name} is {share}; give a share from 0 to 1")
@@ -76,7 +79,9 @@ def load_source(source: Source, seed: int) -> list[Document]:
         if cut
         else []
     )
-    others = documents[cut:] * source.repeat
+    others = documents[cut:]
+    cut = round(len(others) * source.excerpts)
+    others = (excerpt_documents(others[:cut]) + others[cut:]) * source.repeat
     return composed * source.repeat + (
         rephrase_targets(others, share=source.rephrase, seed=seed) if source.rephrase else others
     )
@@ -123,6 +128,7 @@ def load_sources(
                 "reports": source.reports,
                 "quotes": source.quotes,
                 "negate": source.negate,
+                "excerpts": source.excerpts,
                 "rephrase": source.rephrase,
                 "batches": list(source.batches),
                 "exclude": list(source.exclude),

@@ -56,6 +56,7 @@ def list_ids(source: Source, seed: int = 1) -> list[str]:
         ({"name": "wahlomat", "reports": -0.1}, "share from 0 to 1"),
         ({"name": "xstance", "repeat": 0}, "xstance: repeat and max_documents must be 1 or more"),
         ({"name": "xstance", "rephrase": -0.1}, "xstance: rephrase is -0.1"),
+        ({"name": "newsstance", "excerpts": 1.1}, "newsstance: excerpts is 1.1"),
         ({"name": "xstance", "max_documents": 0}, "repeat and max_documents"),
     ],
 )
@@ -160,3 +161,14 @@ def test_only_the_batches_asked_for_are_taken(newsstance: list[Document]) -> Non
     ids = list_ids(Source("newsstance", "validation", batches=("w1", "w2"), exclude=("w2",)))
     batches = {d.id: (d.model_extra or {})["batch"] for d in newsstance}
     assert sorted(ids) == sorted(name for name, batch in batches.items() if batch == "w1")
+
+
+def test_excerpts_cut_a_share_of_the_documents_down_to_the_words_of_each_actor(
+    newsstance: list[Document], news_file: str
+) -> None:
+    half = load_source(Source("file", path=news_file, excerpts=0.5), 1)
+    whole = {document.id for document in newsstance} & {document.id for document in half}
+    assert len(whole) == len(newsstance) - round(0.5 * len(newsstance))
+    cut = {document.id.split("/")[0] for document in half if document.id not in whole}
+    assert cut
+    assert cut.isdisjoint(whole)
