@@ -9,8 +9,8 @@ from typing import Any
 
 from stance.corpora import load_corpus
 from stance.corpora.excerpts import excerpt_documents
-from stance.corpora.pseudo_reports import compose_reports
-from stance.corpora.target_variants import rephrase_targets
+from stance.corpora.pseudo_reports import compose_reports, invent_statements
+from stance.corpora.target_variants import collect_contraries, rephrase_targets
 from stance.documents import read_documents
 from stance.schema import Document
 
@@ -28,7 +28,8 @@ class Source:
     max_documents: int | None = None
     """Take a random draw of this many; null takes all."""
     reports: float = 0.0
-    """Share of the documents that is composed into pseudo-reports (single-author corpora only)."""
+    """Share of the documents that is composed into pseudo-reports: of single-author statements, or
+    on the targets of other documents, with invented verdicts."""
     quotes: float = 1.0
     """Share of the statements that these reports tell; of the others they give only the verdict."""
     negate: float = 0.25
@@ -74,17 +75,32 @@ def load_source(source: Source, seed: int) -> list[Document]:
     random.Random(seed).shuffle(documents)
     documents = documents[: source.max_documents]
     cut = round(len(documents) * source.reports)
-    composed = (
-        compose_reports(documents[:cut], seed=seed, negate=source.negate, quotes=source.quotes)
-        if cut
-        else []
-    )
+    composed = compose(documents[:cut], source, seed) if cut else []
     others = documents[cut:]
     cut = round(len(others) * source.excerpts)
     others = (excerpt_documents(others[:cut]) + others[cut:]) * source.repeat
-    return composed * source.repeat + (
+    return composed + (
         rephrase_targets(others, share=source.rephrase, seed=seed) if source.rephrase else others
     )
+
+
+def compose(documents: Sequence[Document], source: Source, seed: int) -> list[Document]:
+    """Pseudo-reports of the documents, anew for each repeat."""
+    contraries = collect_contraries(documents)
+    statements = all(actor.author for document in documents for actor in document.actors)
+    reports = []
+    for number in range(source.repeat):
+        composed = compose_reports(
+            documents if statements else invent_statements(documents, seed=seed + number),
+            seed=seed + number,
+            negate=source.negate,
+            quotes=source.quotes if statements else 0.0,
+            contraries=contraries,
+        )
+        reports += [
+            report.model_copy(update={"id": f"{report.id}-{number}"}) for report in composed
+        ]
+    return reports
 
 
 def choose_batches(documents: Sequence[Document], source: Source) -> list[Document]:

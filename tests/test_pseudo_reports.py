@@ -6,7 +6,12 @@ from collections import Counter
 import pytest
 
 from stance.corpora.demands import negate_target
-from stance.corpora.pseudo_reports import MAX_QUOTE_WORDS, compose_reports, shorten
+from stance.corpora.pseudo_reports import (
+    MAX_QUOTE_WORDS,
+    compose_reports,
+    invent_statements,
+    shorten,
+)
 from stance.schema import Actor, Document, Mention, Stance, StanceLabel, Target
 
 TARGETS = (
@@ -87,7 +92,8 @@ def test_every_statement_is_used_once_with_its_label(quotes: float) -> None:
 
 def test_a_label_belongs_to_the_words_and_is_flipped_only_with_the_target() -> None:
     negated = 0
-    for report in [r for seed in range(5) for r in compose_reports(STATEMENTS, seed=seed)]:
+    reports = [r for seed in range(9) for r in compose_reports(STATEMENTS, seed=seed, negate=0.5)]
+    for report in reports:
         # With one statement in the report, it is that of the one actor with a stance.
         words = re.findall(r"(favor|against|neutral)\d+x", report.text)
         labels = [label for n in range(len(report.targets)) for label in restore(report, n)[1]]
@@ -126,6 +132,50 @@ def test_the_share_of_negated_targets_can_be_set() -> None:
     assert never == set(TARGETS)
     some = [t.text for r in compose_reports(STATEMENTS, seed=1, negate=0.5) for t in r.targets]
     assert 0.1 < sum(text in NEGATED for text in some) / len(some) < 0.5
+
+
+def test_a_contrary_in_other_words_flips_the_labels() -> None:
+    contraries = {TARGETS[2]: "Wer baden will, soll Eintritt zahlen."}
+    shown = 0
+    reports = [
+        report
+        for seed in range(9)
+        for report in compose_reports(STATEMENTS, seed=seed, negate=1, contraries=contraries)
+    ]
+    for report in reports:
+        words = re.findall(r"(favor|against|neutral)\d+x", report.text)
+        for target in report.targets:
+            if target.text in contraries.values() and len(report.targets) == 1:
+                labels = [s.label for s in report.stances if s.label != StanceLabel.NONE]
+                assert Counter(labels) == Counter(
+                    FLIPPED.get(StanceLabel(word), StanceLabel(word)) for word in words
+                )
+                shown += 1
+    assert shown
+
+
+def test_invented_statements_give_reports_on_the_targets_of_news() -> None:
+    """Targets of one text, which are often contrary, do not come in one report."""
+    news = [
+        Document(
+            id=f"n{number}",
+            text="Streit um ein Bad.",
+            targets=(
+                Target(id="t1", text=f"Bad {number} soll schließen."),
+                Target(id="t2", text=f"Bad {number} soll offen bleiben."),
+            ),
+        )
+        for number in range(40)
+    ]
+    statements = invent_statements(news, seed=1)
+    shares = Counter(s.label for d in statements for s in d.stances)
+    assert shares[StanceLabel.NEUTRAL] < min(shares[StanceLabel.FAVOR], shares[StanceLabel.AGAINST])
+    reports = compose_reports(statements, seed=1, negate=0, quotes=0)
+    asked = {target.text for report in reports for target in report.targets}
+    assert asked == {target.text for document in news for target in document.targets}
+    for report in reports:
+        pools = [re.findall(r"\d+", target.text)[0] for target in report.targets]
+        assert len(set(pools)) == len(pools)
 
 
 def test_without_quotes_the_statements_are_only_told() -> None:

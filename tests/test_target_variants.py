@@ -8,6 +8,7 @@ import pytest
 from stance.corpora import load_corpus
 from stance.corpora.target_variants import (
     KINDS,
+    collect_contraries,
     find_variant,
     read_variants,
     rephrase_targets,
@@ -89,3 +90,44 @@ def test_a_malformed_line_is_named(tmp_path: Path) -> None:
     file.write_text(json.dumps(good) + "\n" + json.dumps(bad) + "\n", encoding="utf-8")
     with pytest.raises(ValueError, match=r"variants.jsonl, line 2: expected target, opposite"):
         read_variants(file)
+
+
+def make_text(name: str, *labels: str) -> Document:
+    """A text with two targets; two letters an actor: its labels (f, a, n) toward them."""
+    long = {"f": "favor", "a": "against", "n": "none"}
+    return Document.model_validate(
+        {
+            "id": name,
+            "text": "Streit um ein Bad.",
+            "actors": [{"id": f"a{n}", "name": f"A{n}"} for n in range(len(labels))],
+            "targets": [
+                {"id": "t0", "text": "Das Bad soll schließen."},
+                {"id": "t1", "text": "Das Bad soll offen bleiben."},
+            ],
+            "stances": [
+                {"actor": f"a{n}", "target": f"t{t}", "label": long[pair[t]]}
+                for n, pair in enumerate(labels)
+                for t in range(2)
+            ],
+        }
+    )
+
+
+def test_targets_with_mirrored_labels_are_contraries() -> None:
+    found = collect_contraries([make_text("d1", "fa", "af", "nn")])
+    assert found == {
+        "Das Bad soll schließen.": "Das Bad soll offen bleiben.",
+        "Das Bad soll offen bleiben.": "Das Bad soll schließen.",
+    }
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        [make_text("d1", "fa", "ff")],  # one actor is for both
+        [make_text("d1", "fa", "af"), make_text("d2", "fn")],  # not in another text
+        [make_text("d1", "fa", "nn")],  # too little to tell
+    ],
+)
+def test_other_targets_are_not(texts: list[Document]) -> None:
+    assert collect_contraries(texts) == {}

@@ -107,9 +107,15 @@ def test_targets_are_rephrased_anew_in_each_repeat(newsstance: list[Document]) -
     assert sum(len(texts) > len(originals[name]) for name, texts in seen.items()) > 100
 
 
-def test_reports_of_news_are_refused(news_file: str) -> None:
-    with pytest.raises(ValueError, match=r"document '.+' has .* the only actor"):
-        load_source(Source("file", path=news_file, max_documents=5, reports=1.0), seed=1)
+def test_reports_on_news_ask_about_its_targets_and_say_something_else(
+    newsstance: list[Document], news_file: str
+) -> None:
+    reports = load_source(Source("file", path=news_file, reports=1.0, negate=0.0, repeat=2), 1)
+    targets = {target.text for document in newsstance for target in document.targets}
+    assert {target.text for report in reports for target in report.targets} == targets
+    assert not {report.text for report in reports} & {document.text for document in newsstance}
+    assert len({report.id for report in reports}) == len(reports)
+    assert len({report.text for report in reports}) == len(reports)  # each repeat is made anew
 
 
 def test_excluded_batches_are_left_out(newsstance: list[Document]) -> None:

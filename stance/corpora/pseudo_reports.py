@@ -16,19 +16,14 @@ from __future__ import annotations
 import random
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 from stance.corpora.demands import embed_demand, flip_label, negate_target
 from stance.corpora.invented_names import GROUPS, ROLES, invent_person
-from stance.corpora.report_phrases import (
-    CLAUSES,
-    OPENINGS,
-    PAIRED_VERDICTS,
-    PRESENT,
-    QUOTES,
-    VERDICTS,
-)
+from stance.corpora.report_phrases import OPENINGS, PRESENT, QUOTES, read_phrases
+from stance.corpora.target_variants import find_variant
 from stance.schema import Actor, Document, Mention, Stance, StanceLabel, Target
 
 MAX_QUOTE_WORDS = 45
@@ -37,8 +32,16 @@ MAX_QUOTE_WORDS = 45
 SAME_SPEAKERS = 0.8
 """Share of the further theses of a report on which those speak who spoke before, if they can."""
 
+THESES_OF_A_ROUND = 12
+"""A report draws its theses from so many of neighbouring documents."""
+
 OTHER_TARGET = 0.1
 """Share of the reports that ask about a thesis nobody in them speaks about."""
+
+PREPOSITION = re.compile(
+    r"\b([Aa]n|[Aa]us|[Bb]ei|[Dd]urch|[Ff]ür|[Gg]egen|[Gg]egenüber|[Ll]aut|[Mm]it|[Nn]ach|[Nn]eben|"
+    r"[Oo]hne|[Ss]eitens|[Uu]m|[Uu]nter|[Vv]on|[Vv]or|[Zz]u|[Zz]wischen) $"
+)
 
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-ZÄÖÜ„\"])")
 
@@ -53,7 +56,12 @@ class Statement:
 
 
 def compose_reports(
-    documents: Iterable[Document], *, seed: int, negate: float = 0.25, quotes: float = 1.0
+    documents: Iterable[Document],
+    *,
+    seed: int,
+    negate: float = 0.25,
+    quotes: float = 1.0,
+    contraries: Mapping[str, str] | None = None,
 ) -> list[Document]:
     """Reports from single-author documents with one target and one stance each.
 
@@ -61,8 +69,9 @@ def compose_reports(
     ``seed``.
 
     Args:
-        negate: share of the targets that is negated, with the labels flipped, where the target has
-            the form "... soll ... <verb>." that the rule understands.
+        negate: share of the targets that is turned into an opposite, with the labels flipped,
+            where one was written or is among ``contraries``, or the target has the form
+            "... soll ... <verb>." that the rule of ``negate_target`` understands.
         quotes: share of the statements that are quoted; the others are only told.
 
     Raises:
@@ -95,9 +104,40 @@ def compose_reports(
                 del by_thesis[thesis][:size]
             silent = [thesis for thesis in theses if thesis not in told]
             other = draw.choice(silent) if silent and draw.random() < OTHER_TARGET else None
-            reports.append(_compose(f"report-{len(reports)}", told, other, negate, draw))
+            name = f"report-{len(reports)}"
+            reports.append(_compose(name, told, other, negate, contraries or {}, draw))
     draw.shuffle(reports)
     return reports
+
+
+def invent_statements(documents: Iterable[Document], *, seed: int) -> list[Document]:
+    """Statements without words, for ``compose_reports``: on each target of the documents some
+    parties, each with a label that is drawn (neutral is rare).
+
+    The result depends only on the targets, their order and ``seed``.
+    """
+    draw = random.Random(seed)
+    # First targets, then second ones ...: those of one text, often contrary, never share a report.
+    ranked = (
+        (rank, target.text)
+        for document in documents
+        for rank, target in enumerate(document.targets)
+    )
+    targets = {text: rank for rank, text in sorted(ranked, key=itemgetter(0), reverse=True)}
+    ranks = sorted(targets, key=targets.__getitem__)
+    labels = [StanceLabel.FAVOR, StanceLabel.AGAINST, StanceLabel.NEUTRAL]
+    return [
+        Document(
+            id=f"statement-{number}-{party}",
+            text="",
+            source=f"round-{targets[target]}-{number // THESES_OF_A_ROUND}",
+            actors=(Actor(id="a1", name=f"party-{party}", author=True),),
+            targets=(Target(id="t1", text=target),),
+            stances=(Stance(actor="a1", target="t1", label=draw.choices(labels, (46, 46, 8))[0]),),
+        )
+        for number, target in enumerate(ranks)
+        for party in draw.sample(range(6), draw.choice((1, 2, 2, 3, 4)))
+    ]
 
 
 def _take_statement(document: Document) -> tuple[Target, Stance]:
@@ -161,7 +201,7 @@ class _Text:
             named = short if self.mentions[actor] and self.draw.random() < 0.7 else full
             if named == full:
                 # A group's article is nominative: after a preposition it would be wrong.
-                if full == short and re.search(r"\b([Vv]on|mit|bei) $", self.text):
+                if full == short and PREPOSITION.search(self.text):
                     lead = ""
                 begins = not self.text or re.search(r"(\n|[.!?“] )$", self.text)
                 self.text += lead[:1].upper() + lead[1:] if begins else lead
@@ -176,6 +216,7 @@ def _compose(
     told: dict[str, list[Statement]],
     other: str | None,
     negate: float,
+    contraries: Mapping[str, str],
     draw: random.Random,
 ) -> Document:
     text = _Text(draw)
@@ -206,7 +247,8 @@ def _compose(
     for number, thesis in enumerate([*told, *([other] if other else [])], start=1):
         negated = None
         if thesis not in anaphoric and draw.random() < negate:
-            negated = negate_target(thesis)
+            opposites = (contraries.get(thesis), find_variant(thesis, "opposite"))
+            negated = draw.choice([text for text in opposites if text] or [None])
         targets.append(Target(id=f"t{number}", text=negated or thesis))
         for actor in range(len(text.names)):
             label = labels.get((actor, thesis), StanceLabel.NONE)
@@ -260,12 +302,13 @@ def _tell(
 
     ``clear``: a verdict need not say what it is about.
     """
+    phrases = read_phrases()
     waiting = list(speakers)
     while waiting:
         actor, statement = waiting.pop(0)
         if statement.text:
             if clear and draw.random() < 0.25:
-                text.add(draw.choice(VERDICTS[statement.label]), actor)
+                text.add(draw.choice(phrases.verdicts[statement.label]), actor)
             form = draw.choice(QUOTES)
             quoted = _escape(statement.text)
             if form.startswith("„{q}“,"):
@@ -274,25 +317,37 @@ def _tell(
             continue
         partner = waiting[0] if waiting and not waiting[0][1].text else None
         if clear and draw.random() < 0.4:
-            if partner and (statement.label, partner[1].label) in PAIRED_VERDICTS:
-                form = draw.choice(PAIRED_VERDICTS[statement.label, partner[1].label])
+            if partner and (statement.label, partner[1].label) in phrases.pairs:
+                form = draw.choice(phrases.pairs[statement.label, partner[1].label])
                 text.add(form, actor, partner[0])
                 waiting.pop(0)
                 continue
-            if (statement.label, StanceLabel.NONE) in PAIRED_VERDICTS and draw.random() < 0.25:
-                form = draw.choice(PAIRED_VERDICTS[statement.label, StanceLabel.NONE])
-                text.add(form, actor, text.new_actor())
-                continue
+            if draw.random() < 0.25:
+                beside = [
+                    (form, labels[0] is StanceLabel.NONE)
+                    for labels in (
+                        (statement.label, StanceLabel.NONE),
+                        (StanceLabel.NONE, statement.label),
+                    )
+                    for form in phrases.pairs.get(labels, ())
+                ]
+                if beside:
+                    form, second = draw.choice(beside)
+                    other = text.new_actor()
+                    text.add(form, *((other, actor) if second else (actor, other)))
+                    continue
         if clear and draw.random() < 0.6:
-            text.add(draw.choice(VERDICTS[statement.label]), actor)
+            text.add(draw.choice(phrases.verdicts[statement.label]), actor)
             continue
         label, demand, inner = statement.label, thesis, embedded
         opposite = negate_target(thesis)
         if opposite and draw.random() < 0.4:
             # To call for the opposite is to be against the thesis.
             label, demand, inner = flip_label(label), opposite, embed_demand(opposite)
-        forms = [f for f in CLAUSES[label] if inner or "{claim}" in f]
+        forms = [f for f in phrases.clauses[label] if inner or "{claim}" in f]
         if forms:
             text.add(_fill(draw.choice(forms), demand, inner), actor)
         else:
-            text.add(_escape(f"Zur Forderung „{thesis}“: ") + draw.choice(VERDICTS[label]), actor)
+            text.add(
+                _escape(f"Zur Forderung „{thesis}“: ") + draw.choice(phrases.verdicts[label]), actor
+            )

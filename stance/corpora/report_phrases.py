@@ -1,119 +1,72 @@
-"""What composed reports say: phrases by the label of their speakers {A} and {B}.
+"""What composed reports say.
 
-{claim} is the target as it stands, {clause} as a subordinate clause, {indirect} in indirect speech,
-{q} an actor's own words.
+The ways in which an actor takes sides are in ``report_phrases.jsonl``, each written by hand: a
+``verdict`` is about the proposal that was set out, a ``clause`` repeats it, a ``pair`` has two
+actors. {A} and {B} are the actors, {claim} is the target as it stands, {clause} as a subordinate
+clause, {indirect} in indirect speech, {q} an actor's own words.
 """
 
 from __future__ import annotations
 
+import json
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
 from stance.schema import StanceLabel
 
-VERDICTS = {
-    StanceLabel.FAVOR: (
-        "{A} unterstützt den Vorschlag.",
-        "{A} sprach sich dafür aus.",
-        "{A} stimmte zu.",
-        "{A} begrüßte das Vorhaben.",
-        "Auch {A} ist dafür.",
-        "{A} stellte sich hinter die Forderung.",
-        "{A} warb für den Plan.",
-        "{A} hält das für richtig.",
-        "{A} nannte den Schritt überfällig.",
-        "{A} will den Antrag mittragen.",
-        "Rückhalt erhielt der Plan, weil {A} mit Ja stimmte.",
-        "{A} sagte, das sei der richtige Weg.",
-        "{A} machte sich dafür stark.",
-        "{A} sieht darin einen Gewinn.",
-        "Dagegen hat {A} nichts, im Gegenteil.",
-    ),
-    StanceLabel.AGAINST: (
-        "{A} lehnt den Vorschlag ab.",
-        "{A} sprach sich dagegen aus.",
-        "{A} stimmte dagegen.",
-        "{A} kritisierte das Vorhaben scharf.",
-        "{A} wies die Forderung zurück.",
-        "{A} hält davon nichts.",
-        "{A} stellte sich gegen das Vorhaben.",
-        "{A} warnte vor dem Plan.",
-        "{A} hält das für einen Fehler.",
-        "{A} nannte den Schritt verfehlt.",
-        "Auf Widerstand stieß der Plan, weil {A} mit Nein stimmte.",
-        "{A} sagte, das sei der falsche Weg.",
-        "{A} kündigte Widerstand an.",
-        "{A} sieht darin eine Gefahr.",
-        "Dafür ist {A} nicht zu haben.",
-    ),
-    StanceLabel.NEUTRAL: (
-        "{A} will sich nicht festlegen.",
-        "{A} enthielt sich.",
-        "{A} sieht Vor- und Nachteile.",
-        "{A} will den Vorschlag erst prüfen.",
-        "{A} hat dazu noch keine abschließende Meinung.",
-        "{A} wollte weder Ja noch Nein sagen.",
-        "{A} sagte, für beides gebe es gute Gründe.",
-    ),
-}
-PAIRED_VERDICTS = {
-    (StanceLabel.FAVOR, StanceLabel.AGAINST): (
-        "{A} ist dafür, {B} ist dagegen.",
-        "Während {A} zustimmte, stimmte {B} mit Nein.",
-        "Anders als {B} unterstützt {A} den Vorschlag.",
-        "{A} warf {B} vor, das Vorhaben zu blockieren.",
-        "Gegen die Stimme von {B} setzte {A} ein Ja durch.",
-    ),
-    (StanceLabel.AGAINST, StanceLabel.FAVOR): (
-        "{A} ist dagegen, {B} ist dafür.",
-        "Während {A} mit Nein stimmte, sagte {B} Ja.",
-        "Anders als {B} lehnt {A} den Vorschlag ab.",
-        "{A} warf {B} vor, den Plan gegen alle Vernunft zu verteidigen.",
-        "Das Lob von {B} für den Plan wies {A} zurück.",
-    ),
-    (StanceLabel.FAVOR, StanceLabel.FAVOR): (
-        "{A} und {B} sind dafür.",
-        "Wie {B} stimmte auch {A} zu.",
-        "Sowohl {A} als auch {B} unterstützen den Vorschlag.",
-    ),
-    (StanceLabel.AGAINST, StanceLabel.AGAINST): (
-        "{A} und {B} sind dagegen.",
-        "Wie {B} stimmte auch {A} mit Nein.",
-        "Weder {A} noch {B} will den Vorschlag mittragen.",
-    ),
-    (StanceLabel.FAVOR, StanceLabel.NONE): (
-        "{A} ist dafür und lobte {B} für die Leitung der Sitzung.",
-        "Im Gespräch mit {B} sprach sich {A} dafür aus.",
-    ),
-    (StanceLabel.AGAINST, StanceLabel.NONE): (
-        "{A} ist dagegen und dankte {B} für die Einladung.",
-        "Im Gespräch mit {B} sprach sich {A} dagegen aus.",
-    ),
-}
-CLAUSES = {
-    StanceLabel.FAVOR: (
-        "{A} ist dafür, dass {clause}.",
-        "{A} forderte, dass {clause}.",
-        "{A} begrüßt es, dass {clause}.",
-        "{A} verlangt, dass {clause}.",
-        "Nach dem Willen von {A} gilt: {claim}",
-        "{A} sagte, {indirect}.",
-        "{A}: „{claim}“",
-        "„{claim}“ So steht es in dem Antrag, den {A} einbrachte.",
-    ),
-    StanceLabel.AGAINST: (
-        "{A} lehnt es ab, dass {clause}.",
-        "{A} ist dagegen, dass {clause}.",
-        "{A} will verhindern, dass {clause}.",
-        "{A} hält nichts davon, dass {clause}.",
-        "{A} wehrt sich dagegen, dass {clause}.",
-        "Den Antrag „{claim}“ lehnte {A} ab.",
-        "{A} warnte davor, dass {clause}.",
-    ),
-    StanceLabel.NEUTRAL: (
-        "{A} will erst prüfen, ob {clause}.",
-        "{A} ließ offen, ob {clause}.",
-        "Ob {clause}, will {A} nicht sagen.",
-        "{A} legte sich nicht fest, ob {clause}.",
-    ),
-}
+PHRASES_FILE = Path(__file__).with_name("report_phrases.jsonl")
+
+
+@dataclass(frozen=True)
+class Phrases:
+    """Phrases by label, pairs by the labels of {A} and {B}."""
+
+    verdicts: dict[StanceLabel, tuple[str, ...]]
+    clauses: dict[StanceLabel, tuple[str, ...]]
+    pairs: dict[tuple[StanceLabel, StanceLabel], tuple[str, ...]]
+
+
+@cache
+def read_phrases(file: Path = PHRASES_FILE) -> Phrases:
+    """The phrases of a file.
+
+    Raises:
+        ValueError: if a line has a kind or label that there is not, or lacks a place to fill.
+    """
+    singles: dict[str, dict[StanceLabel, list[str]]] = {
+        "verdict": defaultdict(list),
+        "clause": defaultdict(list),
+    }
+    pairs: dict[tuple[StanceLabel, StanceLabel], list[str]] = defaultdict(list)
+    with file.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, start=1):
+            row = json.loads(line)
+            kind, text = row["kind"], row["text"]
+            names = ("{A}", "{B}") if kind == "pair" else ("{A}",)
+            demand = any(place in text for place in ("{clause}", "{claim}", "{indirect}"))
+            if kind not in (*singles, "pair") or any(text.count(name) != 1 for name in names):
+                raise ValueError(
+                    f"{file.name}, line {number}: expected a verdict or clause with one "
+                    "{A}, or a pair with one {A} and one {B}"
+                )
+            if demand != (kind == "clause"):
+                raise ValueError(
+                    f"{file.name}, line {number}: a clause has {{clause}}, {{claim}} or "
+                    "{indirect}, other kinds have not"
+                )
+            if kind == "pair":
+                first, second = map(StanceLabel, row["label"])
+                pairs[first, second].append(text)
+            else:
+                singles[kind][StanceLabel(row["label"])].append(text)
+    return Phrases(
+        *({label: tuple(texts) for label, texts in part.items()} for part in singles.values()),
+        {labels: tuple(texts) for labels, texts in pairs.items()},
+    )
+
+
 OPENINGS = (
     "Beraten wurde, ob {clause}.",
     "Es ging um die Frage, ob {clause}.",

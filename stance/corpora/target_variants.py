@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 import random
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from functools import cache
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -79,3 +81,31 @@ def find_variant(target: str, kind: str) -> str | None:
     if written is not None:
         return written[kind]
     return negate_target(target) if kind == "opposite" else None
+
+
+def collect_contraries(documents: Iterable[Document]) -> dict[str, str]:
+    """Targets of one text that say the contrary of one another, each with the first such target.
+
+    Two targets are contrary if in every text that has both all labels toward one are flipped toward
+    the other, and at least two labels in all are for or against.
+    """
+    mirrored: dict[tuple[str, str], int] = defaultdict(int)
+    broken: set[tuple[str, str]] = set()
+    for document in documents:
+        labels = document.labels
+        for first, second in combinations(document.targets, 2):
+            pairs = [
+                (labels.get((actor.id, first.id)), labels.get((actor.id, second.id)))
+                for actor in document.actors
+            ]
+            known = [(a, b) for a, b in pairs if a is not None and b is not None]
+            for key in ((first.text, second.text), (second.text, first.text)):
+                if all(flip_label(a) is b for a, b in known):
+                    mirrored[key] += sum(a is not b for a, b in known)
+                else:
+                    broken.add(key)
+    contraries: dict[str, str] = {}
+    for (target, other), count in mirrored.items():
+        if count >= 2 and (target, other) not in broken:
+            contraries.setdefault(target, other)
+    return contraries
