@@ -33,7 +33,8 @@ class Source:
     quotes: float = 1.0
     """Share of the statements that these reports tell; of the others they give only the verdict."""
     negate: float = 0.25
-    """Share of the targets of these reports that is negated, where a rule can."""
+    """Share of the targets of these reports that is turned into an opposite, where there is one or
+    a rule can make one."""
     excerpts: float = 0.0
     """Share of the other documents that is cut down to the words of each actor (their evidence)."""
     rephrase: float = 0.0
@@ -62,7 +63,7 @@ def load_source(source: Source, seed: int) -> list[Document]:
 
     Raises:
         ValueError: as ``load_corpus`` and ``read_documents``; if ``exclude`` names no batch of the
-            documents or leaves none of them; if ``reports`` asks for texts of several actors.
+            documents or leaves none of them.
         FileNotFoundError: as ``load_corpus``.
     """
     if source.name == "file":
@@ -85,7 +86,8 @@ def load_source(source: Source, seed: int) -> list[Document]:
 
 
 def compose(documents: Sequence[Document], source: Source, seed: int) -> list[Document]:
-    """Pseudo-reports of the documents, anew for each repeat."""
+    """Pseudo-reports of the documents, or where they have several actors on their targets, anew for
+    each repeat."""
     contraries = collect_contraries(documents)
     statements = all(actor.author for document in documents for actor in document.actors)
     reports = []

@@ -4,8 +4,9 @@ A statement corpus such as Wahl-O-Mat has one author and one thesis a text; news
 several targets. This puts statements of several parties on one to three theses side by side, under
 invented names: a thesis is set out ("Beraten wurde, ob ...") and the actors say yes or no to it, or
 they repeat it or its opposite in indirect speech, or their own words are quoted. Every thesis of a
-report is a target. Some targets are negated and their labels flipped; some actors speak about
-another thesis, or are only present: their label is ``none``.
+report is a target. Some targets are turned into an opposite and their labels flipped; some actors
+speak about another thesis, or are only present: their label is ``none``. The targets of news, too,
+can be theses of reports, in which invented actors take invented sides.
 
 For training only. The label of a shortened statement may no longer show in what is left of it, and
 the German is stiff; measure on real text.

@@ -62,8 +62,9 @@ def read_phrases(file: Path = PHRASES_FILE) -> Phrases:
             else:
                 singles[kind][StanceLabel(row["label"])].append(text)
     return Phrases(
-        *({label: tuple(texts) for label, texts in part.items()} for part in singles.values()),
-        {labels: tuple(texts) for labels, texts in pairs.items()},
+        verdicts={label: tuple(texts) for label, texts in singles["verdict"].items()},
+        clauses={label: tuple(texts) for label, texts in singles["clause"].items()},
+        pairs={labels: tuple(texts) for labels, texts in pairs.items()},
     )
 
 
