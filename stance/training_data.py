@@ -9,7 +9,8 @@ from typing import Any
 
 from stance.corpora import load_corpus
 from stance.corpora.excerpts import excerpt_documents
-from stance.corpora.pseudo_reports import compose_reports, invent_statements
+from stance.corpora.invented_statements import invent_statements
+from stance.corpora.pseudo_reports import compose_reports
 from stance.corpora.target_variants import collect_contraries, rephrase_targets
 from stance.documents import read_documents
 from stance.schema import Document

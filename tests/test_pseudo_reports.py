@@ -6,12 +6,8 @@ from collections import Counter
 import pytest
 
 from stance.corpora.demands import negate_target
-from stance.corpora.pseudo_reports import (
-    MAX_QUOTE_WORDS,
-    compose_reports,
-    invent_statements,
-    shorten,
-)
+from stance.corpora.invented_statements import invent_statements
+from stance.corpora.pseudo_reports import MAX_QUOTE_WORDS, compose_reports, shorten
 from stance.schema import Actor, Document, Mention, Stance, StanceLabel, Target
 
 TARGETS = (

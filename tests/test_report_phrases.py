@@ -41,7 +41,7 @@ def test_no_phrase_stands_under_two_labels() -> None:
         ({"kind": "clause", "label": "favor", "text": "{A} ist dafür."}, "a clause has"),
         ({"kind": "verdict", "label": "favor", "text": "{A} will, dass {clause}."}, "a clause has"),
         ({"kind": "verdikt", "label": "favor", "text": "{A} ist dafür."}, "a verdict or clause"),
-        ({"kind": "verdict", "label": "dafür", "text": "{A} ist dafür."}, "dafür"),
+        ({"kind": "verdict", "label": "dafür", "text": "{A} ist dafür."}, "line 2: 'dafür'"),
     ],
 )
 def test_a_wrong_line_is_named(row: dict[str, object], message: str, tmp_path: Path) -> None:

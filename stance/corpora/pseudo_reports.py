@@ -19,7 +19,6 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
 
 from stance.corpora.demands import embed_demand, flip_label, negate_target
 from stance.corpora.invented_names import GROUPS, ROLES, invent_person
@@ -33,15 +32,13 @@ MAX_QUOTE_WORDS = 45
 SAME_SPEAKERS = 0.8
 """Share of the further theses of a report on which those speak who spoke before, if they can."""
 
-THESES_OF_A_ROUND = 12
-"""A report draws its theses from so many of neighbouring documents."""
-
 OTHER_TARGET = 0.1
 """Share of the reports that ask about a thesis nobody in them speaks about."""
 
 PREPOSITION = re.compile(
-    r"\b([Aa]n|[Aa]us|[Bb]ei|[Dd]urch|[Ff]ür|[Gg]egen|[Gg]egenüber|[Ll]aut|[Mm]it|[Nn]ach|[Nn]eben|"
-    r"[Oo]hne|[Ss]eitens|[Uu]m|[Uu]nter|[Vv]on|[Vv]or|[Zz]u|[Zz]wischen) $"
+    r"\b(an|aus|bei|durch|für|gegen|gegenüber|laut|mit|nach|neben|ohne|seitens|um|unter|von|vor|zu|"
+    r"zwischen) $",
+    re.IGNORECASE,
 )
 
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-ZÄÖÜ„\"])")
@@ -109,36 +106,6 @@ def compose_reports(
             reports.append(_compose(name, told, other, negate, contraries or {}, draw))
     draw.shuffle(reports)
     return reports
-
-
-def invent_statements(documents: Iterable[Document], *, seed: int) -> list[Document]:
-    """Statements without words, for ``compose_reports``: on each target of the documents some
-    parties, each with a label that is drawn (neutral is rare).
-
-    The result depends only on the targets, their order and ``seed``.
-    """
-    draw = random.Random(seed)
-    # First targets, then second ones ...: those of one text, often contrary, never share a report.
-    ranked = (
-        (rank, target.text)
-        for document in documents
-        for rank, target in enumerate(document.targets)
-    )
-    targets = {text: rank for rank, text in sorted(ranked, key=itemgetter(0), reverse=True)}
-    ranks = sorted(targets, key=targets.__getitem__)
-    labels = [StanceLabel.FAVOR, StanceLabel.AGAINST, StanceLabel.NEUTRAL]
-    return [
-        Document(
-            id=f"statement-{number}-{party}",
-            text="",
-            source=f"round-{targets[target]}-{number // THESES_OF_A_ROUND}",
-            actors=(Actor(id="a1", name=f"party-{party}", author=True),),
-            targets=(Target(id="t1", text=target),),
-            stances=(Stance(actor="a1", target="t1", label=draw.choices(labels, (46, 46, 8))[0]),),
-        )
-        for number, target in enumerate(ranks)
-        for party in draw.sample(range(6), draw.choice((1, 2, 2, 3, 4)))
-    ]
 
 
 def _take_statement(document: Document) -> tuple[Target, Stance]:

@@ -56,11 +56,14 @@ def read_phrases(file: Path = PHRASES_FILE) -> Phrases:
                     f"{file.name}, line {number}: a clause has {{clause}}, {{claim}} or "
                     "{indirect}, other kinds have not"
                 )
-            if kind == "pair":
-                first, second = map(StanceLabel, row["label"])
-                pairs[first, second].append(text)
-            else:
-                singles[kind][StanceLabel(row["label"])].append(text)
+            try:
+                if kind == "pair":
+                    first, second = map(StanceLabel, row["label"])
+                    pairs[first, second].append(text)
+                else:
+                    singles[kind][StanceLabel(row["label"])].append(text)
+            except ValueError as error:
+                raise ValueError(f"{file.name}, line {number}: {error}") from error
     return Phrases(
         verdicts={label: tuple(texts) for label, texts in singles["verdict"].items()},
         clauses={label: tuple(texts) for label, texts in singles["clause"].items()},
