@@ -29,7 +29,8 @@ INTRODUCTION = """# Lab book
 
 One row a run, by `scripts/lab_book.py` from what the runs wrote (`models/experiments/*.json`).
 macro-F1 is on validation data, never on a test split; realnews is real articles, wahlomat real
-party statements (a draw of them). Minutes are on two CPU cores, from the last start of each stage.
+party statements (a draw of them). After the stroke: macro-F1 between favor and against alone, where
+the gold is one of them. Minutes are on two CPU cores, from the last start of each stage.
 """
 
 
@@ -69,7 +70,17 @@ def describe_run(run: Path, note: str) -> dict[str, Any]:
         )
     scores = json.loads((stages[-1] / METRICS_FILE).read_text(encoding="utf-8"))
     validation = {name: round(values["macro_f1"], 4) for name, values in scores.items()}
-    return {"stages": described, "validation": validation, "note": note}
+    direction = {
+        name: round(values["direction"]["macro_f1"], 4)
+        for name, values in scores.items()
+        if values.get("direction")
+    }
+    return {
+        "stages": described,
+        "validation": validation,
+        "direction": direction,
+        "note": note,
+    }
 
 
 def describe_origin(origin: dict[str, Any]) -> dict[str, Any]:
@@ -90,13 +101,19 @@ def tabulate_runs(runs: dict[str, dict[str, Any]]) -> str:
     for name, run in runs.items():
         stages = ", ".join(f"{stage['name']} ({stage['steps']})" for stage in run["stages"])
         seeds = ", ".join(sorted({str(stage["seed"]) for stage in run["stages"]}))
-        scores = [
-            f"{run['validation'][name]:.3f}" if name in run["validation"] else "-" for name in sets
-        ]
+        scores = [describe_scores(run, name) for name in sets]
         minutes = sum(stage["minutes"] for stage in run["stages"])
         rows.append([name, stages, seeds, *scores, f"{minutes:.0f}", run["note"]])
     table = [header, ["---"] * len(header), *rows]
     return INTRODUCTION + "\n" + "\n".join(f"| {' | '.join(row)} |" for row in table) + "\n"
+
+
+def describe_scores(run: dict[str, Any], name: str) -> str:
+    """macro-F1 on a validation set, and between favor and against where the run has it."""
+    if name not in run["validation"]:
+        return "-"
+    scores = [run["validation"][name], run.get("direction", {}).get(name)]
+    return " / ".join(f"{score:.3f}" for score in scores if score is not None)
 
 
 def main() -> None:

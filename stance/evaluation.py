@@ -18,6 +18,7 @@ from stance.baselines import fit_baseline, sample_documents, tabulate_pairs
 from stance.metrics import (
     encode_labels,
     restrict_probabilities,
+    score_direction,
     score_labels,
     score_probabilities,
 )
@@ -116,6 +117,7 @@ def score_predictions(
     truth = [str(gold[index]) for index in scored]
     probabilities = [predictions[index].probabilities for index in scored]
     metrics = score_labels(truth, [str(predictions[index].label) for index in scored])
+    metrics["direction"] = score_direction(truth, probabilities)
     metrics["calibration"] = score_probabilities(probabilities, encode_labels(truth), bins)
     metrics["candidate_labels"] = None if candidate_labels is None else list(candidate_labels)
     metrics["counts"] = {
@@ -167,8 +169,10 @@ def score_baselines(
         if candidate_labels is not None:
             probabilities = restrict_probabilities(probabilities, candidate_labels)
         predicted = [LABELS[index] for index in probabilities.argmax(axis=1)]
-        results[name] = score_labels(table["label"].tolist(), predicted) | {
-            "trained_on": {"corpus": training.corpus, "split": training.split, "n": baseline.n}
+        truth = table["label"].tolist()
+        results[name] = score_labels(truth, predicted) | {
+            "direction": score_direction(truth, probabilities),
+            "trained_on": {"corpus": training.corpus, "split": training.split, "n": baseline.n},
         }
     return results
 

@@ -116,6 +116,38 @@ def restrict_probabilities(
     return np.where(mass > 0, kept / np.where(mass > 0, mass, 1), uniform)
 
 
+DIRECTIONS = ("favor", "against")
+
+
+def score_direction(
+    gold: Sequence[str], probabilities: ArrayLike, labels: Sequence[str] = LABELS
+) -> dict[str, Any] | None:
+    """Favor or against? Scores of the likelier of the two on the rows whose gold is one of them.
+
+    It tells a model that finds stances and mistakes their direction from one that misses them.
+
+    Args:
+        probabilities: (N, C), in the order of ``labels``.
+
+    Returns:
+        ``macro_f1``, ``accuracy`` and ``n``; None where no gold label is favor or against.
+
+    Raises:
+        ValueError: as ``score_labels`` and ``restrict_probabilities``.
+    """
+    encode_labels(gold, labels)
+    rows = [row for row, label in enumerate(gold) if label in DIRECTIONS]
+    if not rows:
+        return None
+    restricted = restrict_probabilities(np.asarray(probabilities)[rows], DIRECTIONS, labels)
+    scores = score_labels(
+        [gold[row] for row in rows],
+        [labels[index] for index in restricted.argmax(axis=1)],
+        labels,
+    )
+    return {name: scores[name] for name in ("macro_f1", "accuracy", "n")}
+
+
 def expected_calibration_error(probabilities: ArrayLike, gold: ArrayLike, bins: int = 15) -> float:
     """Mean gap between confidence and accuracy, in [0, 1].
 

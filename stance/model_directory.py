@@ -19,7 +19,7 @@ from stance.calibration import fit_temperature
 from stance.examples import IGNORED
 from stance.features import Features
 from stance.inference import CALIBRATION_FILE, compute_logits, to_probabilities
-from stance.metrics import score_labels, score_probabilities
+from stance.metrics import score_direction, score_labels, score_probabilities
 from stance.runtime import Runtime
 from stance.schema import LABELS
 
@@ -107,8 +107,12 @@ def score_logits(
     """Scores of labels and probabilities, as ``stance-evaluate`` computes them."""
     probabilities = to_probabilities(logits, temperature)
     names = np.array(LABELS)
-    scores = score_labels(names[gold].tolist(), names[probabilities.argmax(axis=1)].tolist())
-    return scores | {"calibration": score_probabilities(probabilities, gold)}
+    truth = names[gold].tolist()
+    scores = score_labels(truth, names[probabilities.argmax(axis=1)].tolist())
+    return scores | {
+        "direction": score_direction(truth, probabilities),
+        "calibration": score_probabilities(probabilities, gold),
+    }
 
 
 def read_git_revision() -> str | None:

@@ -414,6 +414,11 @@ class StanceTrainer(Trainer):
             for key in ("macro_f1", "accuracy")
         }
         metrics |= {f"eval_{name}_nll": v["calibration"]["nll"] for name, v in scores.items()}
+        metrics |= {
+            f"eval_{name}_direction": v["direction"]["macro_f1"]
+            for name, v in scores.items()
+            if v["direction"] is not None
+        }
         metrics["eval_macro_f1"] = float(np.mean([v["macro_f1"] for v in scores.values()]))
         metrics["eval_seconds"] = round(time.time() - started, 1)
         self.log(metrics)

@@ -113,6 +113,22 @@ def test_unlabelled_pairs_are_predicted_and_not_scored_and_authors_count() -> No
     assert result.metrics["calibration"]["ece"] == pytest.approx(0.7 - 2 / 3)
 
 
+def test_direction_is_scored_where_the_gold_has_one() -> None:
+    documents = [
+        build_document("d1", "favor"),
+        build_document("d2", "against"),
+        build_document("d3", "none"),
+    ]
+    classifier = FakeClassifier(0.3, 0.1, 0.0, 0.6)  # says none, and would rather say favor
+    result = evaluate_documents(classifier, documents)
+    direction = {"macro_f1": pytest.approx(1 / 3), "accuracy": 0.5, "n": 2}
+    assert result.metrics["direction"] == direction
+    training = TrainingData("invented", "train", documents)
+    scores = score_baselines(("majority",), training, documents)
+    assert scores["majority"]["direction"]["n"] == 2
+    assert evaluate_documents(classifier, documents[2:]).metrics["direction"] is None
+
+
 def test_candidates_restrict_verdicts_in_scores_and_rows() -> None:
     documents = [build_document("d1", "favor"), build_document("d2", "against")]
     classifier = FakeClassifier(0.3, 0.1, 0.0, 0.6)

@@ -19,6 +19,7 @@ from stance.metrics import (
     expected_calibration_error,
     negative_log_likelihood,
     restrict_probabilities,
+    score_direction,
     score_labels,
     score_probabilities,
 )
@@ -181,3 +182,22 @@ def test_restriction_without_mass_is_uniform() -> None:
     assert restricted.tolist() == [[0.5, 0.5, 0, 0]]
     with pytest.raises(ValueError, match="different labels"):
         restrict_probabilities([[0, 0, 0, 1.0]], ["favor", "favor"])
+
+
+@given(data=probabilities_and_gold())
+def test_direction_is_the_score_of_favor_and_against_alone(
+    data: tuple[np.ndarray, np.ndarray],
+) -> None:
+    probabilities, gold = data
+    direction = score_direction([LABELS[index] for index in gold], probabilities)
+    rows = gold < 2
+    if not rows.any():
+        assert direction is None
+        return
+    assert direction is not None
+    predicted = probabilities[rows][:, :2].argmax(axis=1)
+    occurring = sorted(set(gold[rows].tolist()))
+    expected = f1_score(gold[rows], predicted, labels=occurring, average="macro", zero_division=0)
+    assert direction["macro_f1"] == pytest.approx(expected, abs=1e-9)
+    assert direction["accuracy"] == pytest.approx(accuracy_score(gold[rows], predicted), abs=1e-9)
+    assert direction["n"] == rows.sum()

@@ -270,6 +270,16 @@ def list_notes(metrics: Mapping[str, Any]) -> list[str]:
         f"calibration: ECE {calibration['ece']:.3f}, Brier {calibration['brier']:.3f}, "
         f"NLL {calibration['nll']:.3f}",
     ]
+    if metrics["direction"] is not None:
+        direction = metrics["direction"]
+        baselines = ", ".join(
+            f"{name} {scores['direction']['macro_f1']:.3f}"
+            for name, scores in metrics["baselines"].items()
+        )
+        notes.append(
+            f"favor or against, where the gold is one of them ({direction['n']:,} pairs): macro-F1 "
+            f"{direction['macro_f1']:.3f}" + (f"; {baselines}" if baselines else "")
+        )
     if "robustness" in metrics:
         notes += describe_robustness(metrics["robustness"])
     if metrics["candidate_labels"] is not None:
