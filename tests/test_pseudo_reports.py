@@ -100,6 +100,26 @@ def test_a_label_belongs_to_the_words_and_is_flipped_only_with_the_target() -> N
     assert negated
 
 
+@pytest.mark.parametrize("quotes", [0.0, 1.0])
+def test_the_evidence_is_the_sentence_that_names_the_actor(quotes: float) -> None:
+    counts = Counter[bool]()
+    for report in compose_reports(STATEMENTS, seed=1, quotes=quotes):
+        names = {actor.id: actor.mentions for actor in report.actors}
+        for stance in report.stances:
+            counts[bool(stance.evidence)] += stance.label is not StanceLabel.NONE
+            assert not stance.evidence or stance.label is not StanceLabel.NONE
+            for piece in stance.evidence:
+                inside = [n for n in names[stance.actor] if piece.start <= n.start < piece.end]
+                assert inside, report.text[piece.start : piece.end]
+                # The words of others are not in it.
+                for actor, mentions in names.items():
+                    if actor != stance.actor:
+                        assert not any(piece.start <= n.start < piece.end for n in mentions)
+    # A sentence that two share is nobody's; quotes are never shared.
+    assert counts[True] > 0.7 * counts.total()
+    assert bool(counts[False]) == (quotes == 0)
+
+
 def test_all_pairs_of_a_report_are_labelled(reports: list[Document]) -> None:
     for report in reports:
         pairs = {(stance.actor, stance.target) for stance in report.stances}

@@ -156,10 +156,11 @@ class _Text:
                 self.mentions.append([])
                 return len(self.names) - 1
 
-    def add(self, template: str, *actors: int) -> None:
-        """Append a sentence in which {A}, {B} stand for the actors, in any order."""
+    def add(self, template: str, *actors: int) -> Mention:
+        """Append a sentence in which {A}, {B} stand for the actors, in any order; its place."""
         if self.text and not self.text.endswith("\n"):
             self.text += " "
+        start = len(self.text)
         for part in re.split(r"(\{[AB]\})", template):
             if part not in ("{A}", "{B}"):
                 self.text += part
@@ -177,6 +178,7 @@ class _Text:
                 Mention(start=len(self.text), end=len(self.text) + len(named))
             )
             self.text += named
+        return Mention(start=start, end=len(self.text))
 
 
 def _compose(
@@ -190,6 +192,7 @@ def _compose(
     text = _Text(draw)
     actor_of: dict[str, int] = {}
     labels: dict[tuple[int, str], StanceLabel] = {}
+    evidence: dict[tuple[int, str], Sequence[Mention]] = {}
     anaphoric: set[str] = set()
     for thesis, statements in told.items():
         if text.text:
@@ -207,7 +210,8 @@ def _compose(
             if actor is None or any(actor == speaker for speaker, _ in speakers):
                 actor = actor_of[statement.party] = text.new_actor()
             speakers.append((actor, statement))
-        _tell(text, thesis, embedded, speakers, opened or len(told) == 1, draw)
+        said = _tell(text, thesis, embedded, speakers, opened or len(told) == 1, draw)
+        evidence |= {(actor, thesis): places for actor, places in said.items()}
         labels |= {(actor, thesis): statement.label for actor, statement in speakers}
         if draw.random() < 0.3:
             text.add(draw.choice(PRESENT), text.new_actor())
@@ -220,11 +224,13 @@ def _compose(
         targets.append(Target(id=f"t{number}", text=negated or thesis))
         for actor in range(len(text.names)):
             label = labels.get((actor, thesis), StanceLabel.NONE)
+            shown = () if label is StanceLabel.NONE else evidence.get((actor, thesis), ())
             stances.append(
                 Stance(
                     actor=f"a{actor + 1}",
                     target=f"t{number}",
                     label=flip_label(label) if negated else label,
+                    evidence=tuple(shown),
                 )
             )
     return Document(
@@ -265,23 +271,25 @@ def _tell(
     speakers: Sequence[tuple[int, Statement]],
     clear: bool,
     draw: random.Random,
-) -> None:
-    """Sentences that give each speaker's statement on a thesis.
+) -> dict[int, list[Mention]]:
+    """Sentences that give each speaker's statement on a thesis, and where they are, by speaker; a
+    sentence that two share is nobody's.
 
     ``clear``: a verdict need not say what it is about.
     """
     phrases = read_phrases()
+    said: dict[int, list[Mention]] = defaultdict(list)
     waiting = list(speakers)
     while waiting:
         actor, statement = waiting.pop(0)
         if statement.text:
             if clear and draw.random() < 0.25:
-                text.add(draw.choice(phrases.verdicts[statement.label]), actor)
+                said[actor].append(text.add(draw.choice(phrases.verdicts[statement.label]), actor))
             form = draw.choice(QUOTES)
             quoted = _escape(statement.text)
             if form.startswith("„{q}“,"):
                 quoted = quoted.removesuffix(".")
-            text.add(form.replace("{q}", quoted), actor)
+            said[actor].append(text.add(form.replace("{q}", quoted), actor))
             continue
         partner = waiting[0] if waiting and not waiting[0][1].text else None
         if clear and draw.random() < 0.4:
@@ -305,7 +313,7 @@ def _tell(
                     text.add(form, *((other, actor) if second else (actor, other)))
                     continue
         if clear and draw.random() < 0.6:
-            text.add(draw.choice(phrases.verdicts[statement.label]), actor)
+            said[actor].append(text.add(draw.choice(phrases.verdicts[statement.label]), actor))
             continue
         label, demand, inner = statement.label, thesis, embedded
         opposite = negate_target(thesis)
@@ -314,8 +322,8 @@ def _tell(
             label, demand, inner = flip_label(label), opposite, embed_demand(opposite)
         forms = [f for f in phrases.clauses[label] if inner or "{claim}" in f]
         if forms:
-            text.add(_fill(draw.choice(forms), demand, inner), actor)
+            form = _fill(draw.choice(forms), demand, inner)
         else:
-            text.add(
-                _escape(f"Zur Forderung „{thesis}“: ") + draw.choice(phrases.verdicts[label]), actor
-            )
+            form = _escape(f"Zur Forderung „{thesis}“: ") + draw.choice(phrases.verdicts[label])
+        said[actor].append(text.add(form, actor))
+    return said
