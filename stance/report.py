@@ -17,6 +17,14 @@ MEANINGS = {
 }
 
 
+CHECKS = {
+    "target_negation_mirrored": "the label turns round with the target",
+    "actor_swap_consistent": "labels follow two persons who exchange names",
+    "name_replacement_changed": "a label changes when a person gets an invented name",
+}
+"""The robustness checks of metrics.json, in words."""
+
+
 def write_model_card(
     directory: str | Path,
     *,
@@ -106,11 +114,32 @@ def tabulate_scores(evaluations: Sequence[Mapping[str, Any]]) -> str:
         rows.append((where, "**this model**", *_score_cells(evaluation)))
         for name, scores in evaluation.get("baselines", {}).items():
             rows.append((where, name, *_score_cells(scores)))
-    heads = ("data", "model", "macro-F1", "accuracy", *(f"F1 {label}" for label in LABELS), "n")
-    return (
-        _table(heads, rows) + "\n\nMacro-F1 is the mean over the classes that occur in the gold; "
-        "the others show as -."
-    )
+    by_class = (f"F1 {label}" for label in LABELS)
+    heads = ("data", "model", "macro-F1", "accuracy", *by_class, "favor/against", "ECE", "n")
+    notes = [
+        "Macro-F1 is the mean over the classes that occur in the gold; the others show as -. "
+        "favor/against is macro-F1 between these two alone, where the gold is one of them. "
+        "ECE is the calibration error of the probabilities.",
+        *(_describe_checks(evaluation) for evaluation in evaluations),
+    ]
+    return "\n\n".join([_table(heads, rows), *(note for note in notes if note)])
+
+
+def _describe_checks(evaluation: Mapping[str, Any]) -> str:
+    """Evidence and robustness of an evaluation in a sentence; empty where neither was measured."""
+    parts = []
+    if evaluation.get("evidence_n"):
+        parts.append(
+            f"the first sentence shown as evidence touches an annotated one in "
+            f"{evaluation['evidence_hit_rate']:.1%} of {evaluation['evidence_n']:,} pairs "
+            "(a missed stance is a miss)"
+        )
+    robustness = evaluation.get("robustness", {})
+    for name, words in CHECKS.items():
+        if robustness.get(name) is not None:
+            parts.append(f"{words} in {robustness[name]:.1%} of {robustness[f'{name}_n']:,} pairs")
+    where = f"{_corpus(evaluation)} {evaluation['data'].get('split') or ''}".strip()
+    return f"On {where}, {'; '.join(parts)}." if parts else ""
 
 
 def _score_cells(scores: Mapping[str, Any]) -> list[str]:
@@ -118,7 +147,15 @@ def _score_cells(scores: Mapping[str, Any]) -> list[str]:
         f"{scores['per_class'][label]['f1']:.3f}" if scores["per_class"][label]["support"] else "-"
         for label in LABELS
     ]
-    return [f"{scores['macro_f1']:.3f}", f"{scores['accuracy']:.3f}", *by_class, f"{scores['n']:,}"]
+    direction, calibration = scores.get("direction"), scores.get("calibration")
+    return [
+        f"{scores['macro_f1']:.3f}",
+        f"{scores['accuracy']:.3f}",
+        *by_class,
+        f"{direction['macro_f1']:.3f}" if direction else "-",
+        f"{calibration['ece']:.3f}" if calibration else "-",
+        f"{scores['n']:,}",
+    ]
 
 
 def _corpus(evaluation: Mapping[str, Any]) -> str:

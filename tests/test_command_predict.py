@@ -212,7 +212,8 @@ def test_the_output_is_never_an_input(run: Callable[..., int], overrides: tuple[
         (("input=in.jsonl", "tragets=Maut"), 2, "did you mean targets"),
         (("input=in.jsonl", "targets=[Häuser]"), 2, "double quotes"),
         (("input=in.jsonl", "targets=[Maut,Maut]"), 2, "'Maut' is there twice"),
-        (("input=in.jsonl", "targets=[]"), 2, "targets: an empty text"),
+        (("input=in.jsonl", "targets=[]"), 2, "targets: no text; give texts"),
+        (("input=in.jsonl", 'targets=["Maut", " "]'), 2, "targets: an empty text"),
         (("input=in.jsonl", "actors=[1,2]"), 2, "give a text or a list of texts"),
         (("input=in.jsonl", "actors=leute.txt"), 2, "no file leute.txt"),
         (("input=in.jsonl", "on_error=ignore"), 2, "give stop or skip"),
@@ -296,7 +297,7 @@ def test_read_texts_tells_a_sentence_from_a_file(tmp_path: Path) -> None:
     assert read_texts("Soll die Maut kommen?", "targets") == ["Soll die Maut kommen?"]
     assert read_texts("x" * 5_000, "targets") == ["x" * 5_000]
     (tmp_path / "leer.txt").write_text("\n \n", encoding="utf-8")
-    with pytest.raises(UsageError, match=r"leer\.txt: an empty text"):
+    with pytest.raises(UsageError, match=r"leer\.txt: no text"):
         read_texts(str(tmp_path / "leer.txt"), "targets")
 
 

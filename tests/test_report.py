@@ -17,6 +17,16 @@ GOLD = ["favor", "favor", "against", "against"]
 def build_evaluation() -> dict[str, Any]:
     return score_labels(GOLD, ["favor", "none", "against", "against"]) | {
         "data": {"corpus": "newsstance", "path": None, "split": "test", "sha256": "0" * 64},
+        "direction": {"macro_f1": 0.9, "accuracy": 0.9, "n": 4},
+        "calibration": {"ece": 0.041, "brier": 0.2, "nll": 0.5, "bins": 15},
+        "evidence_hit_rate": 0.75,
+        "evidence_n": 8,
+        "robustness": {
+            "target_negation_mirrored": 0.5,
+            "target_negation_mirrored_n": 6,
+            "name_replacement_changed": None,
+            "name_replacement_changed_n": 0,
+        },
         "baselines": {"majority": score_labels(GOLD, ["favor"] * 4)},
     }
 
@@ -47,9 +57,13 @@ def test_the_hub_reads_the_header(tmp_path: Path) -> None:
 
 def test_the_text_has_scores_baselines_and_manifest(tmp_path: Path) -> None:
     text = write_card(tmp_path, limitations=["Kurze Texte."]).read_text(encoding="utf-8")
-    model = "| newsstance test | **this model** | 0.833 | 0.750 | 0.667 | 1.000 | - | - | 4 |"
-    assert model in text
-    assert "| newsstance test | majority | 0.333 | 0.500 | 0.667 | 0.000 | - | - | 4 |" in text
+    model = "| newsstance test | **this model** | 0.833 | 0.750 | 0.667 | 1.000 | - | - | 0.900 | "
+    assert model + "0.041 | 4 |" in text
+    baseline = "| newsstance test | majority | 0.333 | 0.500 | 0.667 | 0.000 | - | - | - | - | 4 |"
+    assert baseline in text
+    assert "touches an annotated one in 75.0% of 8 pairs" in text
+    assert "the label turns round with the target in 50.0% of 6 pairs" in text
+    assert "invented name" not in text  # nothing to check there
     assert "| seed | 3 |" in text
     assert "| trainer.learning_rate | 2e-05 |" in text
     assert r"| trainer.note | a\|b |" in text

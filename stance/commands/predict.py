@@ -300,7 +300,8 @@ def read_texts(value: str | Sequence[str] | None, name: str) -> list[str] | None
         raise UsageError(f"{name}: there is no file {value}")
     texts = [text.strip() for text in texts]
     if not texts or not all(texts):
-        raise UsageError(f"{name}: an empty text; give texts, or null for those of the documents")
+        what = "an empty text" if texts else "no text"
+        raise UsageError(f"{name}: {what}; give texts, or null for those of the documents")
     repeated = next((text for n, text in enumerate(texts) if text in texts[:n]), None)
     if repeated is not None:
         raise UsageError(f"{name}: {repeated!r} is there twice; give each once")
