@@ -165,9 +165,9 @@ def collate_windows(
     """Tensors of some windows and the mentions in them (``mention.window`` counts in ``windows``).
 
     Returns:
-        ``input_ids``, ``attention_mask``, ``token_type_ids`` (B, T); ``target_spans`` (B, 2);
-        ``mention_spans`` (M, 5): window, start and end of the mention, start and end of its
-        sentence (again those of the mention where it has none).
+        ``input_ids``, ``attention_mask``, ``token_type_ids`` (B, T); ``target_spans`` and
+        ``text_spans`` (B, 2); ``mention_spans`` (M, 5): window, start and end of the mention, start
+        and end of its sentence (again those of the mention where it has none).
     """
     import torch
 
@@ -185,6 +185,7 @@ def collate_windows(
         "attention_mask": attention_mask,
         "token_type_ids": type_ids,
         "target_spans": torch.tensor([window.target_span for window in windows], dtype=torch.long),
+        "text_spans": torch.tensor([window.text_span for window in windows], dtype=torch.long),
         "mention_spans": torch.tensor(
             [(m.window, m.start, m.end, *(m.sentence or (m.start, m.end))) for m in mentions],
             dtype=torch.long,
@@ -194,7 +195,8 @@ def collate_windows(
 
 def collate_examples(examples: Sequence[Features], pad_id: int) -> dict[str, torch.Tensor]:
     """Tensors of whole examples: those of ``collate_windows``, and for the A actors of the batch
-    (those with a mention) ``mention_actors`` (M,), ``author_actors`` (A,) and ``labels`` (A,).
+    (those with a mention) ``mention_actors`` (M,), ``author_actors`` (A,) and ``labels`` (A,);
+    ``evidence_spans`` (E, 3) are a mention, and start and end of evidence in its window.
     """
     import torch
 
@@ -203,9 +205,15 @@ def collate_examples(examples: Sequence[Features], pad_id: int) -> dict[str, tor
     owners: list[int] = []
     author: list[bool] = []
     labels: list[int] = []
+    evidence: list[tuple[int, int, int]] = []
     for example in examples:
         numbers = {actor: len(labels) + n for n, actor in enumerate(mentioned_actors(example))}
+        pieces = group_evidence(example)
         for mention in example.mentions:
+            evidence += [
+                (len(mentions), start, end)
+                for start, end in pieces.get((mention.actor, mention.window), ())
+            ]
             mentions.append(replace(mention, window=mention.window + len(windows)))
             owners.append(numbers[mention.actor])
         author += [example.author[actor] for actor in numbers]
@@ -214,8 +222,21 @@ def collate_examples(examples: Sequence[Features], pad_id: int) -> dict[str, tor
     return collate_windows(windows, mentions, pad_id) | {
         "mention_actors": torch.tensor(owners, dtype=torch.long),
         "author_actors": torch.tensor(author, dtype=torch.bool),
+        "evidence_spans": torch.tensor(evidence, dtype=torch.long).reshape(len(evidence), 3),
         "labels": torch.tensor(labels, dtype=torch.long),
     }
+
+
+def group_evidence(example: Features) -> dict[tuple[int, int], list[tuple[int, int]]]:
+    """Token spans of the evidence by actor and window; those that overlap are joined."""
+    pieces: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    for piece in sorted(example.evidence, key=lambda piece: (piece.start, piece.end)):
+        spans = pieces.setdefault((piece.actor, piece.window), [])
+        if spans and piece.start <= spans[-1][1]:
+            spans[-1] = (spans[-1][0], max(spans[-1][1], piece.end))
+        else:
+            spans.append((piece.start, piece.end))
+    return pieces
 
 
 def mentioned_actors(example: Features) -> list[int]:

@@ -110,6 +110,7 @@ def score_predictions(
     check_gold(documents, candidate_labels)
     pairs = list(iter_pairs(documents))
     check_alignment(pairs, predictions)
+    evidence = score_evidence(documents, predictions)
     if candidate_labels is not None:
         predictions = restrict_predictions(predictions, candidate_labels)
     gold = [document.labels.get((actor.id, target.id)) for document, target, actor in pairs]
@@ -119,6 +120,7 @@ def score_predictions(
     metrics = score_labels(truth, [str(predictions[index].label) for index in scored])
     metrics["direction"] = score_direction(truth, probabilities)
     metrics["calibration"] = score_probabilities(probabilities, encode_labels(truth), bins)
+    metrics |= evidence
     metrics["candidate_labels"] = None if candidate_labels is None else list(candidate_labels)
     metrics["counts"] = {
         "documents": len(documents),
@@ -138,6 +140,36 @@ def score_predictions(
         for prediction, label in zip(predictions, gold, strict=True)
     ]
     return EvaluationResult(metrics, rows)
+
+
+def score_evidence(
+    documents: Iterable[Document], predictions: Iterable[Prediction]
+) -> dict[str, Any]:
+    """``evidence_hit_rate``: how often the first piece of predicted evidence touches some of the
+    annotated one, over the pairs that have it (``evidence_n``); None without any.
+
+    A stance that was taken for none, and so has no evidence, is a miss. A choice among candidate
+    labels changes nothing here.
+    """
+    waiting = iter(predictions)
+    hits = []
+    for document in documents:
+        gold = {(stance.actor, stance.target): stance.evidence for stance in document.stances}
+        for _, target, actor in iter_pairs([document]):
+            shown = next(waiting).evidence[:1]
+            pieces = gold.get((actor.id, target.id), ())
+            if pieces:
+                hits.append(
+                    any(
+                        piece.start < top["end"] and top["start"] < piece.end
+                        for top in shown
+                        for piece in pieces
+                    )
+                )
+    return {
+        "evidence_hit_rate": sum(hits) / len(hits) if hits else None,
+        "evidence_n": len(hits),
+    }
 
 
 def score_baselines(
@@ -180,22 +212,27 @@ def score_baselines(
 def restrict_predictions(
     predictions: Sequence[Prediction], candidate_labels: Sequence[str]
 ) -> list[Prediction]:
-    """The predictions with label, probabilities and confidence for a choice of candidates only."""
+    """The predictions with label, probabilities and confidence for a choice of candidates only; a
+    pair that becomes ``none`` has no evidence any more."""
     if not predictions:
         return []
     probabilities = restrict_probabilities(
         [prediction.probabilities for prediction in predictions], candidate_labels
     )
-    return [
-        prediction.model_copy(
-            update={
-                "label": StanceLabel(LABELS[int(row.argmax())]),
-                "probabilities": tuple(row.tolist()),
-                "confidence": float(row.max()),
-            }
+    restricted = []
+    for prediction, row in zip(predictions, probabilities, strict=True):
+        label = StanceLabel(LABELS[int(row.argmax())])
+        restricted.append(
+            prediction.model_copy(
+                update={
+                    "label": label,
+                    "probabilities": tuple(row.tolist()),
+                    "confidence": float(row.max()),
+                    "evidence": () if label is StanceLabel.NONE else prediction.evidence,
+                }
+            )
         )
-        for prediction, row in zip(predictions, probabilities, strict=True)
-    ]
+    return restricted
 
 
 def iter_pairs(documents: Iterable[Document]) -> Iterator[tuple[Document, Target, Actor]]:

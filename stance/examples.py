@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from stance.schema import LABELS, Actor, Document, Target
+from stance.schema import LABELS, Actor, Document, Mention, Target
 
 IGNORED = -100
 """The label of an unlabelled pair; the loss leaves it out (torch's ``ignore_index``)."""
@@ -15,12 +15,14 @@ LABEL_IDS = {label: position for position, label in enumerate(LABELS)}
 
 @dataclass(frozen=True)
 class Example:
-    """A document and one of its targets; ``labels`` has one label id, or ``IGNORED``, an actor."""
+    """A document and one of its targets; ``labels`` has one label id, or ``IGNORED``, an actor, and
+    ``evidence`` the stretches of text that show it, where they are known."""
 
     document: Document
     target: Target
     actors: tuple[Actor, ...]
     labels: tuple[int, ...]
+    evidence: tuple[tuple[Mention, ...], ...] = ()
 
 
 def build_examples(documents: Iterable[Document], *, labelled_only: bool = False) -> list[Example]:
@@ -32,10 +34,12 @@ def build_examples(documents: Iterable[Document], *, labelled_only: bool = False
     examples = []
     for document in documents:
         labels = document.labels
+        shown = {(stance.actor, stance.target): stance.evidence for stance in document.stances}
         for target in document.targets:
             pairs = [labels.get((actor.id, target.id)) for actor in document.actors]
             if not pairs or (labelled_only and not any(pairs)):
                 continue
             ids = tuple(IGNORED if label is None else LABEL_IDS[label.value] for label in pairs)
-            examples.append(Example(document, target, document.actors, ids))
+            evidence = tuple(shown.get((actor.id, target.id), ()) for actor in document.actors)
+            examples.append(Example(document, target, document.actors, ids, evidence))
     return examples

@@ -26,6 +26,16 @@ MIN_TEXT_TOKENS = 32
 
 
 @dataclass(frozen=True)
+class TokenSentence:
+    """A sentence of the text, without white space around it, and those of its tokens that lie in a
+    window."""
+
+    characters: tuple[int, int]
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
 class Window:
     """One encoder input; spans are (start, end) positions in ``input_ids``, end exclusive.
 
@@ -38,6 +48,7 @@ class Window:
     target_span: tuple[int, int]
     text_span: tuple[int, int]
     characters: tuple[int, int]
+    sentences: tuple[TokenSentence, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -54,6 +65,16 @@ class TokenMention:
 
 
 @dataclass(frozen=True)
+class TokenEvidence:
+    """The tokens ``start..end`` of a window that show the stance of an actor toward the target."""
+
+    actor: int
+    window: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
 class Features:
     """What the model needs of one example. ``labels`` has one label id or ``IGNORED`` an actor."""
 
@@ -61,6 +82,7 @@ class Features:
     mentions: tuple[TokenMention, ...]
     author: tuple[bool, ...]
     labels: tuple[int, ...]
+    evidence: tuple[TokenEvidence, ...] = ()
     warnings: tuple[str, ...] = ()
 
     @property
@@ -140,11 +162,27 @@ def build_features(
             mentions.append(TokenMention(position, number, first, last + 1, sentence))
     kept = sorted({mention.window for mention in mentions})
     renumbered = {old: new for new, old in enumerate(kept)}
+    evidence = [
+        TokenEvidence(position, renumbered[number], *tokens)
+        for position, spans in enumerate(example.evidence)
+        for span in spans
+        for number in kept
+        if (tokens := _find_tokens((span.start, span.end), windows[number], offsets[number]))
+    ]
     return Features(
-        windows=tuple(windows[number] for number in kept),
+        windows=tuple(
+            replace(
+                windows[number],
+                sentences=_cut_sentences(
+                    example.document.text, sentences, windows[number], offsets[number]
+                ),
+            )
+            for number in kept
+        ),
         mentions=tuple(replace(mention, window=renumbered[mention.window]) for mention in mentions),
         author=tuple(actor.author for actor in example.actors),
         labels=example.labels,
+        evidence=tuple(evidence),
         warnings=tuple(warnings),
     )
 
@@ -211,6 +249,28 @@ def _locate(
         if tokens:
             return number, tokens[0], tokens[-1], margin >= 0
     return None
+
+
+def _cut_sentences(
+    text: str,
+    sentences: Sequence[tuple[int, int]],
+    window: Window,
+    offsets: Sequence[tuple[int, int]],
+) -> tuple[TokenSentence, ...]:
+    """The sentences that have tokens in a window."""
+    start, end = window.characters
+    # They lie in the order of the text and cover it, so that those in the window are a run.
+    begin = bisect_right(sentences, start, key=lambda sentence: sentence[0]) - 1
+    stop = bisect_left(sentences, end, key=lambda sentence: sentence[0])
+    cut = []
+    for first, last in sentences[begin:stop]:
+        part = text[first:last]
+        first += len(part) - len(part.lstrip())
+        characters = first, first + len(part.strip())
+        tokens = _find_tokens(characters, window, offsets) if part.strip() else None
+        if tokens:
+            cut.append(TokenSentence(characters, *tokens))
+    return tuple(cut)
 
 
 def _find_tokens(

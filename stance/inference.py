@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stance.batching import collate_windows, mentioned_actors, plan_batches
+from stance.evidence import choose_sentences
 from stance.examples import Example, build_examples
 from stance.features import Features, TokenMention, build_features
 from stance.locations import default_model_dir
@@ -143,16 +144,15 @@ class StanceClassifier:
                 waiting, tokens = [], 0
         yield from self._flush(waiting)
 
-    def predict_probabilities(self, features: Sequence[Features]) -> list[NDArray[np.float64]]:
-        """Calibrated probabilities (actors, 4) of each example; see ``compute_logits``."""
-        logits = compute_logits(
+    def read(self, features: Sequence[Features]) -> list[Reading]:
+        """What the model makes of each example; see ``read_examples``."""
+        return read_examples(
             self.model,
             features,
             pad_id=self.tokenizer.pad_token_id,
             runtime=self.runtime,
             max_tokens_per_batch=self.max_tokens_per_batch,
         )
-        return [to_probabilities(rows, self.temperature) for rows in logits]
 
     def _build(self, example: Example) -> Features:
         config = self.model.config
@@ -167,22 +167,33 @@ class StanceClassifier:
         self, waiting: list[tuple[Document, list[Example], list[Features]]]
     ) -> Iterator[list[Prediction]]:
         flat = [feature for _, _, features in waiting for feature in features]
-        probabilities = iter(self.predict_probabilities(flat))
+        readings = iter(self.read(flat))
         for _, examples, features in waiting:
-            rows = zip(examples, features, islice(probabilities, len(examples)), strict=True)
+            rows = zip(examples, features, islice(readings, len(examples)), strict=True)
             yield [
-                self._make_prediction(example, feature, position, row)
-                for example, feature, table in rows
-                for position, row in enumerate(table)
+                self._make_prediction(example, feature, reading, position, row)
+                for example, feature, reading in rows
+                for position, row in enumerate(to_probabilities(reading.logits, self.temperature))
             ]
 
     def _make_prediction(
-        self, example: Example, features: Features, position: int, row: NDArray[np.float64]
+        self,
+        example: Example,
+        features: Features,
+        reading: Reading,
+        position: int,
+        row: NDArray[np.float64],
     ) -> Prediction:
         actor, text = example.actors[position], example.document.text
         numbers = sorted({m.window for m in features.mentions if m.actor == position})
         windows = [features.windows[number].characters for number in numbers]
         best = int(row.argmax())
+        shown: list[tuple[int, int]] = []
+        if LABELS[best] != StanceLabel.NONE:
+            shown = choose_sentences(
+                [features.windows[number] for number in numbers],
+                [reading.words[position, number] for number in numbers],
+            )
         return Prediction(
             document_id=example.document.id,
             actor_id=actor.id,
@@ -195,6 +206,9 @@ class StanceClassifier:
             mentions=tuple(
                 {"start": m.start, "end": m.end, "text": text[m.start : m.end]}
                 for m in actor.mentions
+            ),
+            evidence=tuple(
+                {"start": start, "end": end, "text": text[start:end]} for start, end in shown
             ),
             windows=tuple(Mention(start=start, end=end) for start, end in windows),
             warnings=features.warnings + (() if numbers else (NOT_MENTIONED,)),
@@ -231,15 +245,25 @@ def ask(
     return Document(**fields)
 
 
-def compute_logits(
+@dataclass(frozen=True)
+class Reading:
+    """What the model makes of an example with A actors: ``logits`` (A, 4), NaN for actors without a
+    mention; ``words``, for each actor and window with mentions of it, how much the window's tokens
+    (T,) count."""
+
+    logits: NDArray[np.float64]
+    words: dict[tuple[int, int], NDArray[np.float32]]
+
+
+def read_examples(
     model: StanceModel,
     features: Sequence[Features],
     *,
     pad_id: int,
     runtime: Runtime,
     max_tokens_per_batch: int,
-) -> list[NDArray[np.float64]]:
-    """Logits (actors, 4) of each example, in order; NaN for actors without a mention.
+) -> list[Reading]:
+    """What the model makes of each example, in order.
 
     The windows of all examples are encoded in batches of like length, then the mentions are put
     together again by actor: a text of any length fits.
@@ -255,9 +279,12 @@ def compute_logits(
         torch.empty(len(feature.mentions), 4 * model.mention_kind.embedding_dim)
         for feature in features
     ]
+    words: list[list[NDArray[np.float32]]] = [
+        [np.empty(0, np.float32)] * len(feature.mentions) for feature in features
+    ]
     lengths = [len(features[e].windows[w].input_ids) for e, w in windows]
     device, half = runtime.device, runtime.dtype != torch.float32
-    results = []
+    readings = []
     with torch.inference_mode():
         for batch in plan_batches(lengths, max_tokens_per_batch):
             keys = [windows[position] for position in batch]
@@ -273,26 +300,31 @@ def compute_logits(
             )
             inputs = {name: tensor.to(device) for name, tensor in inputs.items()}
             with torch.autocast(device.type, runtime.dtype, enabled=half):
-                encoded = model.encode_mentions(**inputs).float().cpu()
-            for (e, number), vector in zip(owners, encoded, strict=True):
+                encoded, weights = model.encode_mentions(**inputs)
+            rows = zip(owners, encoded.float().cpu(), weights.cpu().numpy(), strict=True)
+            for (e, number), vector, row in rows:
                 vectors[e][number] = vector
-        for feature, states in zip(features, vectors, strict=True):
+                window = features[e].windows[features[e].mentions[number].window]
+                words[e][number] = row[: len(window.input_ids)].copy()
+        for feature, states, parts in zip(features, vectors, words, strict=True):
             logits = np.full((len(feature.author), len(LABELS)), np.nan)
+            attended: dict[tuple[int, int], NDArray[np.float32]] = {}
             present = mentioned_actors(feature)
             if present:
-                rows = {actor: row for row, actor in enumerate(present)}
-                logits[present] = (
-                    model.classify_actors(
-                        states.to(device),
-                        torch.tensor([rows[m.actor] for m in feature.mentions], device=device),
-                        torch.tensor([feature.author[a] for a in present], device=device),
-                    )
-                    .double()
-                    .cpu()
-                    .numpy()
+                numbers = {actor: row for row, actor in enumerate(present)}
+                table, shares = model.classify_actors(
+                    states.to(device),
+                    torch.tensor([numbers[m.actor] for m in feature.mentions], device=device),
+                    torch.tensor([feature.author[a] for a in present], device=device),
                 )
-            results.append(logits)
-    return results
+                logits[present] = table.double().cpu().numpy()
+                for mention, share, part in zip(
+                    feature.mentions, shares.tolist(), parts, strict=True
+                ):
+                    key = mention.actor, mention.window
+                    attended[key] = attended.get(key, 0) + np.float32(share) * part
+            readings.append(Reading(logits, attended))
+    return readings
 
 
 def to_probabilities(logits: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from stance.calibration import fit_temperature
 from stance.examples import IGNORED
 from stance.features import Features
-from stance.inference import CALIBRATION_FILE, compute_logits, to_probabilities
+from stance.inference import CALIBRATION_FILE, read_examples, to_probabilities
 from stance.metrics import score_direction, score_labels, score_probabilities
 from stance.runtime import Runtime
 from stance.schema import LABELS
@@ -93,12 +93,12 @@ def predict_labelled(
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Logits (N, 4), NaN for actors that a text does not mention, and gold label ids (N,) of the
     labelled pairs."""
-    logits = compute_logits(
+    readings = read_examples(
         model, features, pad_id=pad_id, runtime=runtime, max_tokens_per_batch=2048
     )
     gold = np.concatenate([np.array(feature.labels, dtype=np.int64) for feature in features])
     scored = gold != IGNORED
-    return np.concatenate(logits)[scored], gold[scored]
+    return np.concatenate([reading.logits for reading in readings])[scored], gold[scored]
 
 
 def score_logits(

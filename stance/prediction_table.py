@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import shorten
 
 from rich.console import Console
 from rich.markup import escape
@@ -12,6 +13,7 @@ from rich.text import Text
 from stance.schema import LABELS, Prediction
 
 TARGETS_PER_TABLE = 3
+QUOTE_WIDTH = 100
 STYLES = {"favor": "green", "against": "red", "neutral": "yellow", "none": "dim"}
 
 
@@ -53,13 +55,18 @@ def build_tables(predictions: Sequence[Prediction]) -> list[Table]:
 
 
 def render_cell(prediction: Prediction | None) -> Text:
-    """``favor 0.93``; with a question mark where the model abstained, a star for a warning."""
+    """``favor 0.93`` and the beginning of the first piece of evidence; with a question mark where
+    the model abstained, a star for a warning."""
     if prediction is None:
         return Text("")
     marks = ("?" if prediction.abstained else "") + ("*" if prediction.warnings else "")
     probability = prediction.probabilities[LABELS.index(prediction.label)]
     text = f"{prediction.label.value} {probability:.2f} {marks}".rstrip()
-    return Text(text, style=STYLES[prediction.label.value])
+    cell = Text(text, style=STYLES[prediction.label.value])
+    if prediction.evidence:
+        quote = shorten(prediction.evidence[0]["text"], QUOTE_WIDTH, placeholder=" …")
+        cell.append(f"\n{quote}", style="dim")
+    return cell
 
 
 def list_warnings(predictions: Sequence[Prediction]) -> list[str]:

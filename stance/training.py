@@ -69,9 +69,13 @@ class ModelArguments:
     max_tokens: int = 512
     overlap_tokens: int = 96
     freeze_embeddings: bool = False
+    freeze_layers: int = 0
+    """So many of the encoder's first layers, and all of it but its layers, stay as they are."""
     dropout: float | None = None
     attention_dropout: float | None = None
     head_dropout: float = 0.1
+    word_attention: bool = False
+    """A new head learns which words are an actor's; without it they are the mentions' sentences."""
     license: str = "unknown"
     notice: str | None = None
 
@@ -90,6 +94,8 @@ class OptimisationArguments:
     gradient_accumulation_steps: int = 1
     max_grad_norm: float = 1.0
     label_smoothing: float = 0.0
+    evidence_weight: float = 0.2
+    """Weight of the loss that draws word attention to annotated evidence; 0 leaves it out."""
     class_weights: str | None = None
     """``balanced`` weighs a class by the inverse of its share, null weighs all alike."""
     evaluations_per_epoch: int = 1
@@ -106,6 +112,8 @@ class OptimisationArguments:
             raise ValueError(f"class_weights={self.class_weights!r}; use balanced or null")
         if self.epochs <= 0 or self.learning_rate <= 0 or self.max_tokens_per_batch <= 0:
             raise ValueError("epochs, learning_rate and max_tokens_per_batch must be positive")
+        if self.evidence_weight < 0:
+            raise ValueError(f"evidence_weight is {self.evidence_weight}; give 0 or more")
 
 
 @dataclass(frozen=True)
@@ -151,8 +159,14 @@ def train_model(
     for name, part in {"the training data": train, **validation}.items():
         if not any(feature.windows for feature in part):
             raise ValueError(f"{name}: no labelled pair of an actor that its text mentions")
-    train = [feature for feature in train if feature.windows]
+    # A batch without a labelled actor that its text mentions would have no loss.
+    train = [
+        feature
+        for feature in train
+        if any(feature.labels[mention.actor] != IGNORED for mention in feature.mentions)
+    ]
     model.label_smoothing = arguments.label_smoothing
+    model.evidence_weight = arguments.evidence_weight
     if arguments.class_weights == "balanced":
         model.class_weights = balance_classes(train)
 
@@ -240,9 +254,11 @@ def load_start(arguments: ModelArguments) -> tuple[StanceModel, PreTrainedTokeni
             dropout=arguments.dropout,
             attention_dropout=arguments.attention_dropout,
             head_dropout=arguments.head_dropout,
+            word_attention=arguments.word_attention,
             freeze_embeddings=arguments.freeze_embeddings,
             notice=arguments.notice,
         )
+    model.freeze_layers(arguments.freeze_layers)
     return model, tokenizer
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -31,7 +32,8 @@ def load_model(directory: str | Path, config: StanceConfig | None = None) -> Sta
 
     Raises:
         FileNotFoundError: if there is no config or no weights.
-        ValueError: if the directory holds another kind of model.
+        ValueError: if the directory holds another kind of model, or weights that do not fit this
+            version's model.
     """
     directory = Path(directory)
     config_file = directory / "config.json"
@@ -43,13 +45,21 @@ def load_model(directory: str | Path, config: StanceConfig | None = None) -> Sta
             f"{directory}: a {kind!r} model, not a stance model; train one with stance-train"
         )
     packed = directory / PACKED_FILE
-    if not packed.is_file():
-        model: StanceModel = StanceModel.from_pretrained(
-            directory, config=config, dtype=torch.float32
+    if packed.is_file():
+        model = StanceModel(config or StanceConfig.from_pretrained(directory))
+        found = model.load_state_dict(unpack_weights(load_file(packed)), strict=False)
+        problems = [*found.missing_keys, *found.unexpected_keys]
+    else:
+        loaded: Any = StanceModel.from_pretrained(
+            directory, config=config, dtype=torch.float32, output_loading_info=True
         )
-        return model
-    model = StanceModel(config or StanceConfig.from_pretrained(directory))
-    model.load_state_dict(unpack_weights(load_file(packed)))
+        model, loading = loaded
+        problems = [*loading["missing_keys"], *loading["unexpected_keys"]]
+    if problems:
+        raise ValueError(
+            f"{directory}: the weights are of another version of the model ({len(problems)} are "
+            f"missing or unknown, such as {min(problems)}); train it anew with stance-train"
+        )
     return model
 
 

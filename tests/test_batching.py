@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import chain
 
 import numpy as np
@@ -17,7 +18,7 @@ from stance.batching import (
     plan_batches,
 )
 from stance.examples import IGNORED
-from stance.features import Features, TokenMention, Window
+from stance.features import Features, TokenEvidence, TokenMention, Window
 
 PAD = 9
 few = settings(max_examples=60, deadline=None)
@@ -219,6 +220,19 @@ def test_an_actor_without_a_mention_has_no_row() -> None:
     assert tensors["author_actors"].tolist() == [False, False, True, True, False]
     assert tensors["mention_actors"].tolist() == [1, 1, 0, 2, 3, 4]
     assert tensors["mention_spans"][:, 0].tolist() == [0, 1, 1, 2, 3, 3]
+
+
+def test_evidence_is_that_of_the_actor_in_the_window_of_the_mention() -> None:
+    evidence = (
+        TokenEvidence(2, 1, 4, 6),
+        TokenEvidence(2, 1, 3, 4),  # touches the first: one piece, so that no token counts twice
+        TokenEvidence(2, 0, 3, 4),
+        TokenEvidence(0, 0, 5, 6),  # this actor is not mentioned in the window
+        TokenEvidence(0, 1, 3, 5),
+    )
+    example = replace(EXAMPLES[0], evidence=evidence)
+    tensors = collate_examples([EXAMPLES[1], example], PAD)
+    assert tensors["evidence_spans"].tolist() == [[1, 3, 4], [2, 3, 6], [3, 3, 5]]
 
 
 def unpack(tensors: dict[str, torch.Tensor]) -> list[tuple[object, ...]]:

@@ -216,6 +216,7 @@ def test_baselines_learn_from_the_training_split_of_the_corpus(
         ("labels=[favor]", "two or more"),
         ("baselines=[svm]", "baselines has 'svm'; there are majority"),
         ("baseline_max_pairs=0", "baseline_max_pairs is 0"),
+        ("robustness=ja", "robustness is 'ja'; give true or false"),
     ],
 )
 def test_bad_arguments_are_named(override: str, message: str) -> None:

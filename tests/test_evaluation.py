@@ -129,6 +129,37 @@ def test_direction_is_scored_where_the_gold_has_one() -> None:
     assert evaluate_documents(classifier, documents[2:]).metrics["direction"] is None
 
 
+def test_evidence_counts_where_the_gold_has_some_and_a_missed_stance_is_a_miss() -> None:
+    class Quoter(FakeClassifier):
+        def predict(self, documents: Iterable[Document]) -> list[Prediction]:
+            places = {"d1": ((3, 6), (0, 1)), "d2": ((5, 8), (0, 3)), "d3": (), "d4": ((0, 1),)}
+            return [
+                prediction.model_copy(
+                    update={
+                        "evidence": tuple(
+                            {"start": start, "end": end, "text": ""}
+                            for start, end in places[prediction.document_id]
+                        )
+                    }
+                )
+                for prediction in super().predict(documents)
+            ]
+
+    documents = []
+    for name in ("d1", "d2", "d3", "d4"):
+        document = build_document(name, "favor")
+        shown = (Mention(start=1, end=4),) if name != "d4" else ()
+        stances = tuple(
+            stance.model_copy(update={"evidence": shown}) for stance in document.stances
+        )
+        documents.append(document.model_copy(update={"stances": stances}))
+    metrics = evaluate_documents(Quoter(1, 0, 0, 0), documents).metrics
+    assert metrics["evidence_n"] == 3
+    assert metrics["evidence_hit_rate"] == pytest.approx(1 / 3)
+    plain = evaluate_documents(FakeClassifier(1, 0, 0, 0), [build_document("d1", "favor")])
+    assert plain.metrics["evidence_hit_rate"] is None
+
+
 def test_candidates_restrict_verdicts_in_scores_and_rows() -> None:
     documents = [build_document("d1", "favor"), build_document("d2", "against")]
     classifier = FakeClassifier(0.3, 0.1, 0.0, 0.6)

@@ -14,7 +14,7 @@ from stance.examples import build_examples
 from stance.features import MIN_TEXT_TOKENS, Features, build_features
 from stance.locations import models_dir
 from stance.mentions import find_occurrences
-from stance.schema import Actor, Document, Mention, Target
+from stance.schema import Actor, Document, Mention, Stance, StanceLabel, Target
 
 TARGET = "Soll die Regierung einer Waffenruhe zustimmen?"
 NAMES = ("Götz Tüllinger", "Änne Wröbel")
@@ -302,3 +302,33 @@ def test_a_mention_brings_its_sentence_along(tokenizer: PreTrainedTokenizerFast)
     expected = tokenizer.decode(tokenizer("Am 3. Mai lehnte Holm den Bau ab.")["input_ids"][1:-1])
     assert words == expected
     assert whole.sentence is None
+
+
+def test_evidence_has_the_tokens_of_its_words(tokenizer: PreTrainedTokenizerFast) -> None:
+    text = "Götz Tüllinger fordert ein Tempolimit. " * 30 + "Änne Wröbel ist dagegen."
+    at = text.index("ist dagegen")
+    stances = (
+        Stance(actor="a0", target="t1", label=StanceLabel.FAVOR),
+        Stance(
+            actor="a1",
+            target="t1",
+            label=StanceLabel.AGAINST,
+            evidence=(Mention(start=at, end=at + len("ist dagegen")),),
+        ),
+    )
+    document = Document(
+        id="d",
+        text=text,
+        actors=tuple(
+            actor.model_copy(update={"id": f"a{n}"}) for n, actor in enumerate(named(text))
+        ),
+        targets=(Target(id="t1", text=TARGET),),
+        stances=stances,
+    )
+    (example,) = build_examples([document])
+    features = build_features(example, tokenizer, max_tokens=64, overlap_tokens=16)
+    (piece,) = features.evidence
+    assert piece.actor == 1
+    assert piece.window == len(features.windows) - 1
+    decoded = decode(tokenizer, features, piece.window, piece.start, piece.end)
+    assert squeeze(decoded) == squeeze("ist dagegen")

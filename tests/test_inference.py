@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from stance import Actor, Document, Mention, StanceClassifier, Target
 from stance.inference import NOT_MENTIONED, to_probabilities
+from stance.schema import LABELS
 
 TEXT = (
     "Frauke Ömmelbach fordert ein Tempolimit. Götz Tüllinger lehnt das Tempolimit ab. "
@@ -34,6 +36,32 @@ def test_a_text_gives_a_row_for_each_target_and_actor(classifier: StanceClassifi
         assert not row.warnings
         assert row.windows == (Mention(start=0, end=len(TEXT)),)
     assert [m["text"] for m in rows[0].mentions] == ["Frauke Ömmelbach", "Ömmelbach"]
+
+
+@pytest.mark.parametrize("label", ["favor", "none"])
+def test_a_stance_comes_with_whole_sentences_and_none_comes_without(
+    label: str, tiny_stance_model_dir: Path
+) -> None:
+    classifier = StanceClassifier.from_pretrained(tiny_stance_model_dir, device="cpu")
+    with torch.no_grad():
+        classifier.model.classifier.bias[LABELS.index(label)] = 100
+    filler = "\n\nDer Fährverein fuhr über den See.  " * 60
+    rows = classifier.predict(
+        TEXT + filler + TEXT, targets=TARGETS[:1], actors=["Götz Tüllinger", "Änne Wröbel"]
+    )
+    assert [row.label for row in rows] == [label, "none"]
+    assert not rows[1].evidence
+    if label == "none":
+        assert not rows[0].evidence
+        return
+    # Without word attention it is the sentences that name the actor.
+    assert rows[0].evidence[0]["text"] == "Götz Tüllinger lehnt das Tempolimit ab."
+    assert 1 <= len(rows[0].evidence) <= 3
+    for piece in rows[0].evidence:
+        shown = (TEXT + filler + TEXT)[piece["start"] : piece["end"]]
+        assert piece["text"] == shown == shown.strip()
+        assert shown.endswith(".")
+        assert shown.count(".") == 1
 
 
 def test_an_actor_whom_the_text_does_not_mention_is_marked(classifier: StanceClassifier) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
+from stance.attribution import compute_evidence_loss, start_near
 from stance.batching import collate_examples
 from stance.examples import build_examples
 from stance.features import Features, build_features
@@ -53,18 +54,23 @@ def encode(tiny_tokenizer: PreTrainedTokenizerFast) -> Callable[[Document], Feat
     return build
 
 
-def build_model(config: PreTrainedConfig) -> StanceModel:
+def build_model(encoder_config: PreTrainedConfig, word_attention: bool = True) -> StanceModel:
     torch.manual_seed(1)
-    return StanceModel(StanceConfig(encoder=config.to_dict(), max_tokens=64)).eval()
+    encoder = encoder_config.to_dict()
+    return StanceModel(
+        StanceConfig(encoder=encoder, max_tokens=64, word_attention=word_attention)
+    ).eval()
 
 
+@pytest.mark.parametrize("word_attention", [False, True])
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_padding_and_company_do_not_change_an_actor(
     architecture: str,
+    word_attention: bool,
     tiny_encoder_config: Callable[[str], PreTrainedConfig],
     encode: Callable[[Document], Features],
 ) -> None:
-    model = build_model(tiny_encoder_config(architecture))
+    model = build_model(tiny_encoder_config(architecture), word_attention)
     short = encode(make_document("Ömmelbach ist dafür.", ("Ömmelbach",)))
     long = encode(make_document(TEXT, ("Ömmelbach", "Tüllinger"), author=True))
     with torch.no_grad():
@@ -119,12 +125,17 @@ def test_saved_and_loaded_model_is_the_same(
     tmp_path: Path,
 ) -> None:
     model = build_model(tiny_encoder_config(architecture))
+    # A new model's attention starts near the mention; what it learned is kept.
+    torch.testing.assert_close(model.words.from_sentence.data, start_near())
+    with torch.no_grad():
+        model.words.from_mention[0] = 0.7
     model.save_pretrained(tmp_path)
     assert sorted(path.suffix for path in tmp_path.iterdir()) == [".json", ".safetensors"]
     loaded = StanceModel.from_pretrained(tmp_path).eval()
     batch = collate_examples([encode(make_document(TEXT, ("Ömmelbach", "Tüllinger")))], 0)
     with torch.no_grad():
         torch.testing.assert_close(loaded(**batch).logits, model(**batch).logits)
+    assert loaded.words.from_mention[0].item() == pytest.approx(0.7)
     assert loaded.config.id2label == {0: "favor", 1: "against", 2: "neutral", 3: "none"}
 
 
@@ -157,6 +168,53 @@ def test_weights_of_the_encoder_are_taken_and_embeddings_can_be_frozen(
     assert model.classifier.weight.requires_grad
 
 
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_the_first_layers_can_be_frozen(
+    architecture: str,
+    tiny_encoder_config: Callable[[str], PreTrainedConfig],
+    encode: Callable[[Document], Features],
+) -> None:
+    model = build_model(tiny_encoder_config(architecture))
+    model.freeze_layers(1)
+    batch = collate_examples([encode(make_document(TEXT, ("Ömmelbach",)))], 0)
+    model(**(batch | {"labels": torch.tensor([1])})).loss.backward()
+    learning = {n for n, p in model.encoder.named_parameters() if p.grad is not None}
+    assert learning
+    assert not any("embeddings" in name for name in learning)
+    assert not any(".0." in name for name in learning)
+    assert any(".1." in name for name in learning)
+    with pytest.raises(ValueError, match="freeze_layers is 3; the encoder has 2 layers"):
+        model.freeze_layers(3)
+
+
+def test_evidence_counts_in_the_loss_where_it_is_weighed(
+    tiny_encoder_config: Callable[[str], PreTrainedConfig],
+    encode: Callable[[Document], Features],
+) -> None:
+    model = build_model(tiny_encoder_config("bert"))
+    batch = collate_examples([encode(make_document(TEXT, ("Ömmelbach",)))], 0)
+    batch["labels"] = torch.tensor([1])
+    start, _ = batch["text_spans"][0].tolist()
+    batch["evidence_spans"] = torch.tensor([[0, start, start + 2]])
+    with torch.no_grad():
+        plain = model(**batch).loss
+        model.evidence_weight = 0.5
+        weighed = model(**batch).loss
+        none_given = batch | {"evidence_spans": torch.zeros(0, 3, dtype=torch.long)}
+        without = model(**none_given).loss
+        expected = compute_evidence_loss(
+            model.encode_mentions(
+                *(batch[n] for n in ("input_ids", "attention_mask", "target_spans")),
+                batch["text_spans"],
+                batch["mention_spans"],
+                batch["token_type_ids"],
+            )[1],
+            torch.tensor([[0, start, start + 2]]),
+        )
+    torch.testing.assert_close(weighed - plain, 0.5 * expected)
+    torch.testing.assert_close(without, plain)
+
+
 def test_windows_longer_than_the_positions_are_an_error(
     tiny_encoder_config: Callable[[str], PreTrainedConfig],
 ) -> None:
@@ -167,3 +225,19 @@ def test_windows_longer_than_the_positions_are_an_error(
     check_positions(tiny_encoder_config("xlm-roberta"), 513)
     with pytest.raises(ValueError, match="the 513 positions"):
         check_positions(tiny_encoder_config("xlm-roberta"), 514)
+
+
+def test_half_precision_trains_and_reads_as_full_precision_does(
+    tiny_encoder_config: Callable[[str], PreTrainedConfig],
+    encode: Callable[[Document], Features],
+) -> None:
+    model = build_model(tiny_encoder_config("bert"))
+    model.evidence_weight = 0.5
+    batch = collate_examples([encode(make_document(TEXT, ("Ömmelbach", "Tüllinger")))], 0)
+    batch |= {"labels": torch.tensor([0, 1]), "evidence_spans": batch["mention_spans"][:1, :3]}
+    full = model(**batch)
+    with torch.autocast("cpu", torch.bfloat16):
+        half = model(**batch)
+        half.loss.backward()
+    torch.testing.assert_close(half.logits.float(), full.logits, rtol=0, atol=0.05)
+    assert model.words.key.weight.grad is not None

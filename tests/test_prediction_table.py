@@ -45,6 +45,17 @@ def test_label_and_probability_stand_in_words_without_colour() -> None:
     assert "* Jan Weiß: not mentioned in the text" in shown
 
 
+def test_the_first_piece_of_evidence_is_quoted_and_a_long_one_is_cut_between_words() -> None:
+    (prediction,) = make_predictions(["Eva Holm"], ["Maut"])
+    quote = "Holm nannte die Maut [sic] falsch. " + "Sehr falsch. " * 20
+    pieces = ({"start": 0, "end": 9, "text": quote}, {"start": 9, "end": 12, "text": "Nie!"})
+    shown = render([[prediction.model_copy(update={"evidence": pieces})]], width=200)
+    assert "Holm nannte die Maut [sic] falsch. Sehr" in shown
+    assert "Sehr …" in shown or "falsch. …" in shown
+    assert shown.count("falsch") < 10
+    assert "Nie!" not in shown
+
+
 def test_names_and_targets_are_not_taken_for_markup() -> None:
     shown = render([make_predictions(["Holm [/bold]", "[red]Rat"], ["[link=x]Maut"])])
     for text in ("Holm [/bold]", "[red]Rat", "[link=x]Maut"):

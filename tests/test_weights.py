@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
 
 from stance import StanceClassifier
 from stance.weights import PACKED_FILE, load_model, pack_weights, save_packed, unpack_weights
@@ -50,3 +51,21 @@ def test_a_directory_without_weights_is_an_error(
     with pytest.raises(OSError, match=r"model\.safetensors"):
         load_model(tmp_path)
     assert PACKED_FILE not in {path.name for path in tmp_path.iterdir()}
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_weights_of_another_version_are_refused(
+    packed: bool, tiny_stance_model_dir: Path, tmp_path: Path
+) -> None:
+    directory = tmp_path / "old"
+    shutil.copytree(tiny_stance_model_dir, directory)
+    if packed:
+        save_packed(load_model(directory), directory)
+        (directory / "model.safetensors").unlink()
+    file = directory / (PACKED_FILE if packed else "model.safetensors")
+    weights = load_file(file)
+    for name in [name for name in weights if name.startswith("combine.")]:
+        del weights[name]
+    save_file(weights, file, metadata={"format": "pt"})
+    with pytest.raises(ValueError, match=r"old: the weights are of another version.*combine\."):
+        load_model(directory)

@@ -73,6 +73,8 @@ class EvaluateArguments:
             len(self.labels) < 2 or len(set(self.labels)) < len(self.labels)
         ):
             raise ValueError(f"labels is {list(self.labels)}; give two or more, each once, or null")
+        if not isinstance(self.robustness, bool):
+            raise ValueError(f"robustness is {self.robustness!r}; give true or false")
         if self.baseline_max_pairs < 1:
             raise ValueError(f"baseline_max_pairs is {self.baseline_max_pairs}; give 1 or more")
         if self.corpus == "file" and self.path is None:
@@ -279,6 +281,12 @@ def list_notes(metrics: Mapping[str, Any]) -> list[str]:
         notes.append(
             f"favor or against, where the gold is one of them ({direction['n']:,} pairs): macro-F1 "
             f"{direction['macro_f1']:.3f}" + (f"; {baselines}" if baselines else "")
+        )
+    if metrics["evidence_n"]:
+        notes.append(
+            f"evidence: the first sentence touches an annotated one in "
+            f"{metrics['evidence_hit_rate']:.1%} of {metrics['evidence_n']:,} pairs "
+            "(a stance taken for none is a miss)"
         )
     if "robustness" in metrics:
         notes += describe_robustness(metrics["robustness"])
