@@ -154,7 +154,7 @@ def score_evidence(
     waiting = iter(predictions)
     hits = []
     for document in documents:
-        gold = {(stance.actor, stance.target): stance.evidence for stance in document.stances}
+        gold = document.evidence
         for _, target, actor in iter_pairs([document]):
             shown = next(waiting).evidence[:1]
             pieces = gold.get((actor.id, target.id), ())

@@ -33,8 +33,7 @@ def build_examples(documents: Iterable[Document], *, labelled_only: bool = False
     """
     examples = []
     for document in documents:
-        labels = document.labels
-        shown = {(stance.actor, stance.target): stance.evidence for stance in document.stances}
+        labels, shown = document.labels, document.evidence
         for target in document.targets:
             pairs = [labels.get((actor.id, target.id)) for actor in document.actors]
             if not pairs or (labelled_only and not any(pairs)):

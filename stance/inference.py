@@ -144,16 +144,6 @@ class StanceClassifier:
                 waiting, tokens = [], 0
         yield from self._flush(waiting)
 
-    def read(self, features: Sequence[Features]) -> list[Reading]:
-        """What the model makes of each example; see ``read_examples``."""
-        return read_examples(
-            self.model,
-            features,
-            pad_id=self.tokenizer.pad_token_id,
-            runtime=self.runtime,
-            max_tokens_per_batch=self.max_tokens_per_batch,
-        )
-
     def _build(self, example: Example) -> Features:
         config = self.model.config
         return build_features(
@@ -167,7 +157,15 @@ class StanceClassifier:
         self, waiting: list[tuple[Document, list[Example], list[Features]]]
     ) -> Iterator[list[Prediction]]:
         flat = [feature for _, _, features in waiting for feature in features]
-        readings = iter(self.read(flat))
+        readings = iter(
+            read_examples(
+                self.model,
+                flat,
+                pad_id=self.tokenizer.pad_token_id,
+                runtime=self.runtime,
+                max_tokens_per_batch=self.max_tokens_per_batch,
+            )
+        )
         for _, examples, features in waiting:
             rows = zip(examples, features, islice(readings, len(examples)), strict=True)
             yield [

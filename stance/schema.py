@@ -147,6 +147,11 @@ class Document(Record):
         """Gold labels by (actor id, target id)."""
         return {(stance.actor, stance.target): stance.label for stance in self.stances}
 
+    @property
+    def evidence(self) -> dict[tuple[str, str], tuple[Mention, ...]]:
+        """Annotated evidence of the gold labels by (actor id, target id)."""
+        return {(stance.actor, stance.target): stance.evidence for stance in self.stances}
+
 
 class Prediction(Record):
     """The verdict on one document x actor x target.
