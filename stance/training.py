@@ -229,13 +229,22 @@ def find_checkpoint(output_dir: Path) -> str | None:
 
 
 def load_start(arguments: ModelArguments) -> tuple[StanceModel, PreTrainedTokenizerFast]:
-    """The model and tokenizer to start from."""
+    """The model and tokenizer to start from.
+
+    Raises:
+        ValueError: if the arguments do not fit the model.
+    """
     path = resolve_model(arguments.name_or_path)
     tokenizer = load_tokenizer(path)
     config_file = Path(path) / "config.json"
     kind = json.loads(config_file.read_text()).get("model_type") if config_file.is_file() else None
     if kind == "stance":
         config = StanceConfig.from_pretrained(path)
+        if arguments.word_attention and not config.word_attention:
+            raise ValueError(
+                f"word_attention is for a new head, but {path} is a stance model without it; start "
+                "from a base model, or set word_attention=false"
+            )
         encoder_config = config.encoder_config()
         set_dropout(encoder_config, arguments.dropout, arguments.attention_dropout)
         check_positions(encoder_config, arguments.max_tokens)

@@ -171,6 +171,24 @@ def test_training_goes_on_from_a_stance_model(
     assert config["max_tokens"] == 256
 
 
+def test_word_attention_is_trained_kept_and_not_put_into_a_model_without_it(
+    tiny_encoder_dir: Path,
+    tiny_stance_model_dir: Path,
+    arguments: OptimisationArguments,
+    data: TrainingData,
+) -> None:
+    start = replace(start_from(tiny_encoder_dir), word_attention=True)
+    train_model(start, replace(arguments, head_learning_rate=0.01), data)
+    weights = read_weights(arguments.output_dir)
+    assert weights["words.from_mention"].abs().max() > 0
+    document = data.train[0]
+    rows = StanceClassifier.from_pretrained(Path(arguments.output_dir) / "model").predict(document)
+    assert len(rows) == len(document.actors) * len(document.targets)
+    late = replace(start_from(tiny_stance_model_dir), word_attention=True)
+    with pytest.raises(ValueError, match="word_attention is for a new head"):
+        train_model(late, arguments, data)
+
+
 def test_nothing_to_train_on_is_an_error(
     tiny_encoder_dir: Path, arguments: OptimisationArguments
 ) -> None:
