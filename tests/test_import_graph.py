@@ -37,6 +37,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("evaluation", "report"),
     ("robustness", "training_data"),
     ("model_directory",),
+    ("trainer",),
     ("training",),
     ("commands",),
 )

@@ -17,12 +17,11 @@ from stance import StanceClassifier
 from stance.corpora import load_corpus
 from stance.evaluation import evaluate_documents
 from stance.schema import Document
+from stance.trainer import StanceTrainer, balance_classes
 from stance.training import (
     ModelArguments,
     OptimisationArguments,
-    StanceTrainer,
     TrainingData,
-    balance_classes,
     resolve_model,
     train_model,
 )
