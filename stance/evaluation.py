@@ -14,8 +14,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+
+from stance.abstention import score_abstention
 from stance.baselines import fit_baseline, sample_documents, tabulate_pairs
+from stance.intervals import estimate_intervals
 from stance.metrics import (
+    bin_confidence,
     encode_labels,
     restrict_probabilities,
     score_direction,
@@ -172,6 +177,25 @@ def score_evidence(
     }
 
 
+def assess_rows(rows: Iterable[Mapping[str, Any]], seed: int = 0) -> dict[str, Any]:
+    """How sure the scores of some rows of predictions.jsonl are (``intervals``), and what their
+    confidence is good for (``abstention``, ``reliability``); rows without gold are left out.
+
+    Raises:
+        ValueError: if no row has a gold label.
+    """
+    rows = [row for row in rows if row["gold"] is not None]
+    gold, labels = [row["gold"] for row in rows], [row["label"] for row in rows]
+    probabilities = np.array([[row[f"p_{label}"] for label in LABELS] for row in rows])
+    right = [given == truth for given, truth in zip(labels, gold, strict=True)]
+    documents = [row["document_id"] for row in rows]
+    return {
+        "intervals": estimate_intervals(gold, labels, documents, probabilities, seed=seed),
+        "abstention": score_abstention(probabilities.max(axis=1), right),
+        "reliability": bin_confidence(probabilities, encode_labels(gold)),
+    }
+
+
 def score_baselines(
     names: Sequence[str],
     training: TrainingData,
@@ -179,11 +203,11 @@ def score_baselines(
     candidate_labels: Sequence[str] | None = None,
     max_pairs: int = 20_000,
     seed: int = 0,
-) -> dict[str, dict[str, Any]]:
-    """Train each baseline and score it on the labelled pairs, as ``score_labels`` does.
+) -> dict[str, EvaluationResult]:
+    """Train each baseline and score it on the labelled pairs, as ``score_predictions`` does.
 
-    Each result also says what it was ``trained_on``: corpus, split and ``n`` labelled pairs (at
-    most ``max_pairs``, drawn by whole documents).
+    The metrics also say what each was ``trained_on``: corpus, split and ``n`` labelled pairs (at
+    most ``max_pairs``, drawn by whole documents). There are rows for labelled pairs only.
 
     Raises:
         ValueError: for an unknown baseline, or without gold to train on or to score.
@@ -193,19 +217,35 @@ def score_baselines(
     check_gold(documents, candidate_labels)
     learned = tabulate_pairs(sample_documents(training.documents, max_pairs, seed))
     table = tabulate_pairs(documents)
-    table = table[table["label"].notna()]
-    results: dict[str, dict[str, Any]] = {}
+    labelled = table["label"].notna()
+    table, truth = table[labelled], table["label"][labelled].tolist()
+    pairs = [pair for pair, has in zip(iter_pairs(documents), labelled, strict=True) if has]
+    results = {}
     for name in names:
         baseline = fit_baseline(name, learned, seed)
         probabilities = baseline.predict_probabilities(table)
         if candidate_labels is not None:
             probabilities = restrict_probabilities(probabilities, candidate_labels)
         predicted = [LABELS[index] for index in probabilities.argmax(axis=1)]
-        truth = table["label"].tolist()
-        results[name] = score_labels(truth, predicted) | {
+        metrics = score_labels(truth, predicted) | {
             "direction": score_direction(truth, probabilities),
+            "calibration": score_probabilities(probabilities, encode_labels(truth)),
             "trained_on": {"corpus": training.corpus, "split": training.split, "n": baseline.n},
         }
+        rows = [
+            {
+                "document_id": document.id,
+                "actor_id": actor.id,
+                "target_id": target.id,
+                "label": label,
+                **{f"p_{name}": float(p) for name, p in zip(LABELS, row, strict=True)},
+                "gold": gold,
+            }
+            for (document, target, actor), label, row, gold in zip(
+                pairs, predicted, probabilities, truth, strict=True
+            )
+        ]
+        results[name] = EvaluationResult(metrics, rows)
     return results
 
 

@@ -6,7 +6,9 @@ looks fine. Macro-F1 gives every class the same say. Its mean runs over the clas
 that occur in the gold: a class without a single gold example has an F1 of zero whatever the model
 does, which would say something about the corpus and nothing about the model. Such classes are named
 in ``classes_left_out``; predicting one still costs, because it is a miss for the class it should
-have been.
+have been. Beside it stand Krippendorff's alpha for nominal data (Krippendorff 2011, "Computing
+Krippendorff's Alpha-Reliability"), which takes the model for a second coder next to the gold, and
+Matthews' correlation for several classes (Gorodkin 2004).
 
 Probabilities are judged by three numbers that fail in different ways: the expected calibration
 error says whether a stated confidence can be taken at its word but is blind to how well classes are
@@ -49,45 +51,91 @@ def score_labels(
     """Scores of predicted label names (N,) against gold label names (N,), ready for JSON.
 
     Returns:
-        ``macro_f1`` (mean F1 of the classes that occur in the gold), ``accuracy``, ``per_class``
-        (label → precision, recall, f1, support = gold count, predicted = predicted count; a ratio
-        with nothing below the line is 0), ``confusion_matrix`` (rows gold, columns predicted, in
-        the order of ``labels``), ``classes_left_out``, ``n`` and ``labels``.
+        ``macro_f1`` (mean F1 of the classes that occur in the gold), ``accuracy``, ``alpha`` and
+        ``mcc`` (None where they are not defined), ``per_class`` (label → precision, recall, f1,
+        support = gold count, predicted = predicted count; a ratio with nothing below the line is
+        0), ``confusion_matrix`` (rows gold, columns predicted, in the order of ``labels``),
+        ``classes_left_out``, ``n`` and ``labels``.
 
     Raises:
         ValueError: for an unknown label, differing lengths, or no rows at all.
     """
-    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
-
-    if len(gold) != len(predicted):
-        raise ValueError(f"{len(gold)} gold labels but {len(predicted)} predicted ones")
-    if not len(gold):
-        raise ValueError("no labelled pair to score; give at least one")
     names = [str(label) for label in labels]
-    truth, guess = encode_labels(gold, labels), encode_labels(predicted, labels)
-    indices = list(range(len(names)))
-    matrix = confusion_matrix(truth, guess, labels=indices)
-    precision, recall, f1, support = precision_recall_fscore_support(
-        truth, guess, labels=indices, zero_division=0
-    )
-    occurs = support > 0
+    matrix = count_confusions(gold, predicted, [0] * len(gold), labels)[0]
+    scores = score_confusions(matrix)
+    support, guessed = matrix.sum(axis=1), matrix.sum(axis=0)
     return {
-        "macro_f1": float(f1[occurs].mean()),
-        "accuracy": float((truth == guess).mean()),
+        "macro_f1": float(scores["macro_f1"]),
+        "accuracy": float(scores["accuracy"]),
+        **{name: _none_if_undefined(scores[name]) for name in ("alpha", "mcc")},
         "per_class": {
             name: {
-                "precision": float(precision[index]),
-                "recall": float(recall[index]),
-                "f1": float(f1[index]),
+                **{ratio: float(scores[ratio][index]) for ratio in ("precision", "recall", "f1")},
                 "support": int(support[index]),
-                "predicted": int(matrix[:, index].sum()),
+                "predicted": int(guessed[index]),
             }
             for index, name in enumerate(names)
         },
         "confusion_matrix": matrix.tolist(),
-        "classes_left_out": [name for name, found in zip(names, occurs, strict=True) if not found],
-        "n": len(truth),
+        "classes_left_out": [name for name, n in zip(names, support, strict=True) if not n],
+        "n": len(gold),
         "labels": names,
+    }
+
+
+def count_confusions(
+    gold: Sequence[str],
+    predicted: Sequence[str],
+    groups: ArrayLike,
+    labels: Sequence[str] = LABELS,
+) -> NDArray[np.int64]:
+    """Confusion matrices (G, C, C), rows gold and columns predicted, of each group of rows.
+
+    Args:
+        gold, predicted: label names (N,).
+        groups: (N,), the number of each row's group, 0 to G - 1.
+
+    Raises:
+        ValueError: as ``score_labels``.
+    """
+    if len(gold) != len(predicted):
+        raise ValueError(f"{len(gold)} gold labels but {len(predicted)} predicted ones")
+    if not len(gold):
+        raise ValueError("no labelled pair to score; give at least one")
+    numbers = np.asarray(groups)
+    matrices = np.zeros((int(numbers.max()) + 1, len(labels), len(labels)), dtype=np.int64)
+    cells = numbers, encode_labels(gold, labels), encode_labels(predicted, labels)
+    np.add.at(matrices, cells, 1)
+    return matrices
+
+
+def score_confusions(matrices: ArrayLike) -> dict[str, NDArray[np.float64]]:
+    """Scores of confusion matrices (..., C, C), for as many as there are at once.
+
+    Returns:
+        ``macro_f1, accuracy, alpha, mcc`` (...,) and ``precision, recall, f1`` (..., C). A ratio
+        with nothing below the line is 0; ``alpha`` and ``mcc`` are NaN where they say nothing:
+        alpha if all labels of both sides are one, mcc if all of one side are.
+    """
+    counts = np.asarray(matrices, dtype=np.float64)
+    hits = np.diagonal(counts, axis1=-2, axis2=-1)
+    gold, predicted = counts.sum(axis=-1), counts.sum(axis=-2)
+    n, right = gold.sum(axis=-1), hits.sum(axis=-1)
+    f1 = _divide(2 * hits, gold + predicted)
+    # Of the 2n labels of both sides, n_c are of class c.
+    both = gold + predicted
+    disagreeing = 2 * (n - right)
+    by_chance = (2 * n) ** 2 - (both**2).sum(axis=-1)
+    covariance = right * n - (gold * predicted).sum(axis=-1)
+    spreads = (n**2 - (gold**2).sum(axis=-1)) * (n**2 - (predicted**2).sum(axis=-1))
+    return {
+        "macro_f1": _divide((f1 * (gold > 0)).sum(axis=-1), (gold > 0).sum(axis=-1)),
+        "accuracy": _divide(right, n),
+        "alpha": 1 - _divide((2 * n - 1) * disagreeing, by_chance, np.nan),
+        "mcc": _divide(covariance, np.sqrt(spreads), np.nan),
+        "precision": _divide(hits, predicted),
+        "recall": _divide(hits, gold),
+        "f1": f1,
     }
 
 
@@ -148,16 +196,18 @@ def score_direction(
     return {name: scores[name] for name in ("macro_f1", "accuracy", "n")}
 
 
-def expected_calibration_error(probabilities: ArrayLike, gold: ArrayLike, bins: int = 15) -> float:
-    """Mean gap between confidence and accuracy, in [0, 1].
-
-    Top-label, equal-width version of Guo et al. (2017, "On Calibration of Modern Neural Networks"):
-    rows are put into ``bins`` intervals ``(lower, upper]`` by their highest probability, and the
-    gaps |accuracy - mean confidence| of the bins are averaged with the bins' sizes as weights.
+def bin_confidence(
+    probabilities: ArrayLike, gold: ArrayLike, bins: int = 15
+) -> list[dict[str, float]]:
+    """What a reliability diagram shows: the rows by their highest probability.
 
     Args:
         probabilities: (N, C), rows sum to one.
         gold: (N,) column indices of the true classes.
+
+    Returns:
+        For each of the ``bins`` intervals ``(lower, upper]`` of equal width that has rows:
+        ``lower``, ``upper``, ``n``, mean ``confidence`` and ``accuracy``.
 
     Raises:
         ValueError: for wrong shapes, indices outside the columns, no rows, or fewer than one bin.
@@ -167,11 +217,32 @@ def expected_calibration_error(probabilities: ArrayLike, gold: ArrayLike, bins: 
         raise ValueError(f"bins must be at least 1, got {bins}")
     confidence = matrix.max(axis=1)
     correct = matrix.argmax(axis=1) == truth
+    edges = np.linspace(0, 1, bins + 1)
     # Inner edges only, so that 0 and 1 (and a float a hair above 1) fall into the outer bins.
-    inner_edges = np.linspace(0, 1, bins + 1)[1:-1]
-    membership = np.digitize(confidence, inner_edges, right=True)
-    gaps = np.bincount(membership, weights=correct - confidence, minlength=bins)
-    return float(np.abs(gaps).sum() / len(truth))
+    membership = np.digitize(confidence, edges[1:-1], right=True)
+    return [
+        {
+            "lower": float(edges[number]),
+            "upper": float(edges[number + 1]),
+            "n": int(members.sum()),
+            "confidence": float(confidence[members].mean()),
+            "accuracy": float(correct[members].mean()),
+        }
+        for number in range(bins)
+        if (members := membership == number).any()
+    ]
+
+
+def expected_calibration_error(probabilities: ArrayLike, gold: ArrayLike, bins: int = 15) -> float:
+    """Mean gap between confidence and accuracy, in [0, 1].
+
+    Top-label, equal-width version of Guo et al. (2017, "On Calibration of Modern Neural Networks"):
+    the gaps |accuracy - mean confidence| of the bins of ``bin_confidence``, averaged with the bins'
+    sizes as weights. Arguments and errors are those of ``bin_confidence``.
+    """
+    rows = bin_confidence(probabilities, gold, bins)
+    gaps = [row["n"] * abs(row["accuracy"] - row["confidence"]) for row in rows]
+    return float(sum(gaps) / sum(row["n"] for row in rows))
 
 
 def brier_score(probabilities: ArrayLike, gold: ArrayLike) -> float:
@@ -204,6 +275,18 @@ def score_probabilities(
         "nll": negative_log_likelihood(probabilities, gold),
         "bins": bins,
     }
+
+
+def _divide(above: ArrayLike, below: ArrayLike, otherwise: float = 0.0) -> NDArray[np.float64]:
+    above, below = np.asarray(above, dtype=np.float64), np.asarray(below, dtype=np.float64)
+    quotient: NDArray[np.float64] = np.where(
+        below > 0, above / np.where(below > 0, below, 1), otherwise
+    )
+    return quotient
+
+
+def _none_if_undefined(value: ArrayLike) -> float | None:
+    return None if np.isnan(value) else float(value)  # type: ignore[arg-type]
 
 
 def _check_matrix(probabilities: ArrayLike) -> NDArray[np.float64]:

@@ -1,183 +1,234 @@
-"""A model card in the layout of the Hugging Face Hub, filled from a manifest and metrics files."""
+"""The evaluation as one page: scores with intervals, plots, slices, and the worst errors to read.
+
+The page needs no network and no script, so it can be sent by mail, printed and archived beside a
+paper. Everything on it stands in metrics.json, slices.csv and predictions.jsonl as well.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from stance.schema import LABELS
+import numpy as np
 
-CARD_FILE = "README.md"
-MEANINGS = {
-    "favor": "the actor supports the target: says so, demands it, votes or acts for it",
-    "against": "the actor opposes it",
-    "neutral": "the actor speaks to the target and takes no side",
-    "none": "the text shows no stance of this actor on this target",
+from stance.abstention import trace_risk
+from stance.evaluation import iter_pairs
+from stance.model_card import CHECKS
+from stance.schema import LABELS, Document, Mention
+from stance.sentences import split_sentences
+from stance.slices import Slice
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+REPORT_FILE = "report.html"
+TEMPLATE = "evaluation.html"
+WORST_ERRORS = 20
+SLICES_SHOWN = 40
+"""Of each property; slices.csv has all."""
+PLOT_STYLE = {
+    "svg.fonttype": "none",  # text stays text: it can be searched, and takes the page's font
+    "svg.hashsalt": "stance",
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
 }
+BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#777777"
+"""Colours that the colour-blind can tell apart (Okabe and Ito)."""
 
 
-CHECKS = {
-    "target_negation_mirrored": "the label turns round with the target",
-    "actor_swap_consistent": "labels follow two persons who exchange names",
-    "name_replacement_changed": "a label changes when a person gets an invented name",
-}
-"""The robustness checks of metrics.json, in words."""
+@dataclass(frozen=True)
+class Error:
+    """A wrong verdict to read: ``passage`` is text in pieces, each with the names of its marks
+    (``mention``, ``shown`` for the model's evidence, ``annotated`` for the gold's)."""
+
+    document: str
+    actor: str
+    target: str
+    gold: str
+    label: str
+    confidence: float
+    passage: Sequence[tuple[str, str]]
 
 
-def write_model_card(
-    directory: str | Path,
-    *,
-    name: str,
-    base_model: str,
-    license_id: str,
-    manifest: Mapping[str, Any],
-    evaluations: Sequence[Mapping[str, Any]],
-    tags: Sequence[str] = ("stance-detection", "german", "news", "political-text"),
-    limitations: Sequence[str] = (),
-) -> Path:
-    """Write ``directory/README.md``.
+def write_report(
+    path: str | Path,
+    metrics: Mapping[str, Any],
+    rows: Sequence[Mapping[str, Any]],
+    documents: Sequence[Document],
+    slices: Sequence[Slice],
+) -> None:
+    """Write the page.
 
     Args:
-        base_model: what was fine-tuned: a hub id, or the name of a shipped base.
-        license_id: SPDX id or hub name of the weights' licence, such as ``mit``.
-        manifest: how the model was trained; nested mappings become rows ``outer.inner``.
-        evaluations: contents of metrics.json files, each with its ``data`` entry.
-        limitations: sentences on what the model should not be trusted with.
-
-    Returns:
-        The path of the card.
-
-    Raises:
-        ValueError: if an evaluation lacks an entry that the card shows.
+        metrics: as in metrics.json, all of it.
+        rows: as in predictions.jsonl, in the order of ``iter_pairs`` of the documents.
+        slices: as ``stance.slices.score_slices`` gives them.
     """
-    from huggingface_hub import EvalResult, ModelCardData
+    from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    results = []
-    for evaluation in evaluations:
-        missing = {"macro_f1", "accuracy", "per_class", "n", "data"} - evaluation.keys()
-        if missing:
-            raise ValueError(f"an evaluation has no {', '.join(sorted(missing))}; see metrics.json")
-        for metric, key, title in (("f1", "macro_f1", "macro-F1"), ("accuracy", "accuracy", None)):
-            results.append(
-                EvalResult(
-                    task_type="text-classification",
-                    task_name="actor stance",
-                    dataset_type=_corpus(evaluation),
-                    dataset_name=_corpus(evaluation),
-                    dataset_split=evaluation["data"].get("split"),
-                    metric_type=metric,
-                    metric_name=title,
-                    metric_value=round(evaluation[key], 4),
-                )
-            )
-    header = ModelCardData(
-        language="de",
-        license=license_id,
-        library_name="transformers",
-        pipeline_tag="text-classification",
-        base_model=base_model,
-        tags=list(tags),
-        metrics=["f1", "accuracy"],
-        model_name=name if results else None,
-        eval_results=results or None,
+    environment = Environment(
+        loader=PackageLoader("stance"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    sections = [
-        f"---\n{header.to_yaml().strip()}\n---\n\n# {name}",
-        "Given a German text, an actor and a target, the model says which stance *the text* shows "
-        "the actor to take on the target. It reads a text once for all of its actors.",
-        "## Labels\n\n" + _table(("label", "meaning"), list(MEANINGS.items())),
-        "## Use\n\n```python\nfrom stance import StanceClassifier\n\n"
-        f'classifier = StanceClassifier.from_pretrained("{name}")\n'
-        'classifier.predict(text, targets=["Das Tempolimit soll kommen."], actors=["Eva Holm"])\n'
-        "```",
-        "## Scores\n\n" + tabulate_scores(evaluations),
-        "## Training\n\n"
-        + f"Fine-tuned from `{base_model}`.\n\n"
-        + (_table(("", ""), _flatten(manifest)) if manifest else "No manifest was kept."),
+    by_property: dict[str, list[Slice]] = {}
+    for one in slices:
+        by_property.setdefault(one.property, []).append(one)
+    page = environment.get_template(TEMPLATE).render(
+        metrics=metrics,
+        systems=list_systems(metrics),
+        labels=LABELS,
+        checks=CHECKS,
+        slices=by_property,
+        slices_shown=SLICES_SHOWN,
+        errors=find_worst_errors(documents, rows),
+        plots=draw_plots(metrics, rows),
+    )
+    Path(path).write_text(page, encoding="utf-8")
+
+
+def list_systems(metrics: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The scores of the model, the baselines and other systems, by name, the model first."""
+    return {metrics["model"]["name"]: metrics, **metrics["baselines"]}
+
+
+def find_worst_errors(
+    documents: Iterable[Document], rows: Sequence[Mapping[str, Any]], count: int = WORST_ERRORS
+) -> list[Error]:
+    """The wrong verdicts of which the model was surest, the surest first.
+
+    Args:
+        rows: as in predictions.jsonl, in the order of ``iter_pairs`` of the documents.
+    """
+    wrong = [
+        (row, pair)
+        for row, pair in zip(rows, iter_pairs(documents), strict=True)
+        if row["gold"] is not None and row["gold"] != row["label"]
     ]
-    if limitations:
-        sections.append("## Limitations\n\n" + "\n".join(f"- {line}" for line in limitations))
-    path = Path(directory) / CARD_FILE
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n\n".join(sections) + "\n", encoding="utf-8")
-    return path
-
-
-def tabulate_scores(evaluations: Sequence[Mapping[str, Any]]) -> str:
-    """A Markdown table of the contents of metrics.json files, with their baselines."""
-    if not evaluations:
-        return "Not evaluated."
-    rows: list[tuple[str, ...]] = []
-    for evaluation in evaluations:
-        where = f"{_corpus(evaluation)} {evaluation['data'].get('split') or ''}".strip()
-        rows.append((where, "**this model**", *_score_cells(evaluation)))
-        for name, scores in evaluation.get("baselines", {}).items():
-            rows.append((where, name, *_score_cells(scores)))
-    by_class = (f"F1 {label}" for label in LABELS)
-    heads = ("data", "model", "macro-F1", "accuracy", *by_class, "favor/against", "ECE", "n")
-    notes = [
-        "Macro-F1 is the mean over the classes that occur in the gold; the others show as -. "
-        "favor/against is macro-F1 between these two alone, where the gold is one of them. "
-        "ECE is the calibration error of the probabilities.",
-        *(_describe_checks(evaluation) for evaluation in evaluations),
-    ]
-    return "\n\n".join([_table(heads, rows), *(note for note in notes if note)])
-
-
-def _describe_checks(evaluation: Mapping[str, Any]) -> str:
-    """Evidence and robustness of an evaluation in a sentence; empty where neither was measured."""
-    parts = []
-    if evaluation.get("evidence_n"):
-        parts.append(
-            f"the first sentence shown as evidence touches an annotated one in "
-            f"{evaluation['evidence_hit_rate']:.1%} of {evaluation['evidence_n']:,} pairs "
-            "(a missed stance is a miss)"
-        )
-    robustness = evaluation.get("robustness", {})
-    for name, words in CHECKS.items():
-        if robustness.get(name) is not None:
-            parts.append(f"{words} in {robustness[name]:.1%} of {robustness[f'{name}_n']:,} pairs")
-    where = f"{_corpus(evaluation)} {evaluation['data'].get('split') or ''}".strip()
-    return f"On {where}, {'; '.join(parts)}." if parts else ""
-
-
-def _score_cells(scores: Mapping[str, Any]) -> list[str]:
-    by_class = [
-        f"{scores['per_class'][label]['f1']:.3f}" if scores["per_class"][label]["support"] else "-"
-        for label in LABELS
-    ]
-    direction, calibration = scores.get("direction"), scores.get("calibration")
+    wrong.sort(key=lambda item: -item[0]["confidence"])
     return [
-        f"{scores['macro_f1']:.3f}",
-        f"{scores['accuracy']:.3f}",
-        *by_class,
-        f"{direction['macro_f1']:.3f}" if direction else "-",
-        f"{calibration['ece']:.3f}" if calibration else "-",
-        f"{scores['n']:,}",
+        Error(
+            document=document.id,
+            actor=actor.name,
+            target=target.text,
+            gold=row["gold"],
+            label=row["label"],
+            confidence=row["confidence"],
+            passage=cut_passage(
+                document.text,
+                mention=actor.mentions,
+                shown=[Mention(start=e["start"], end=e["end"]) for e in row["evidence"]],
+                annotated=document.evidence.get((actor.id, target.id), ()),
+            ),
+        )
+        for row, (document, target, actor) in wrong[:count]
     ]
 
 
-def _corpus(evaluation: Mapping[str, Any]) -> str:
-    data = evaluation["data"]
-    return data.get("corpus") or Path(str(data.get("path") or "documents")).name
+def cut_passage(text: str, **marks: Sequence[Mention]) -> list[tuple[str, str]]:
+    """The sentences that some mark touches (the first two if there is none), in pieces with the
+    names of the marks on each; ``…`` stands for what lies between."""
+    spans = [span for group in marks.values() for span in group]
+    sentences = list(split_sentences(text))
+    kept = [
+        (start, end)
+        for start, end in sentences
+        if any(span.start < end and start < span.end for span in spans)
+    ] or sentences[:2]
+    pieces: list[tuple[str, str]] = []
+    last = 0
+    for start, end in kept:
+        if start > last:
+            pieces.append((" … ", ""))
+        cuts = {start, end} | {
+            place for span in spans for place in (span.start, span.end) if start < place < end
+        }
+        ordered = sorted(cuts)
+        for begin, finish in pairwise(ordered):
+            names = [
+                name
+                for name, group in marks.items()
+                if any(span.start <= begin and finish <= span.end for span in group)
+            ]
+            pieces.append((text[begin:finish], " ".join(names)))
+        last = end
+    return pieces
 
 
-def _flatten(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    rows: list[tuple[str, str]] = []
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            rows += _flatten(value, f"{prefix}{key}.")
-        elif value is not None:
-            rows.append(
-                (f"{prefix}{key}", f"{value:.6g}" if isinstance(value, float) else f"{value}")
-            )
-    return rows
+def draw_plots(metrics: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """The plots as SVG elements, by name."""
+    scored = [row for row in rows if row["gold"] is not None]
+    confidence = np.array([max(row[f"p_{label}"] for label in LABELS) for row in scored])
+    right = np.array([row["gold"] == row["label"] for row in scored])
+    return {
+        "systems": plot_systems(list_systems(metrics)),
+        "reliability": plot_reliability(metrics["reliability"], len(scored)),
+        "risk": plot_risk(confidence, right),
+    }
 
 
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join(
-        "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in line) + " |"
-        for line in lines
+def plot_systems(systems: Mapping[str, Mapping[str, Any]]) -> str:
+    """Macro-F1 of the systems with their intervals, one below the other."""
+    figure, axes = _start(5.6, 0.7 + 0.35 * len(systems))
+    for place, scores in enumerate(systems.values()):
+        colour = GREY if place else BLUE
+        axes.plot(scores["macro_f1"], place, "o", color=colour)
+        interval = scores["intervals"]["macro_f1"]
+        if interval:
+            axes.plot(interval, [place, place], "-", color=colour, linewidth=2)
+    axes.set_yticks(range(len(systems)), list(systems))
+    axes.set_ylim(len(systems) - 0.5, -0.5)
+    axes.set_xlim(0, 1)
+    axes.set_xlabel("macro-F1, with 95 % interval")
+    return _finish(figure)
+
+
+def plot_reliability(bins: Sequence[Mapping[str, float]], count: int) -> str:
+    """Share of right verdicts against confidence; a point's area is its share of the pairs."""
+    figure, axes = _start(3.4, 3.2)
+    axes.plot([0, 1], [0, 1], "--", color=GREY, linewidth=1)
+    confidence = [row["confidence"] for row in bins]
+    accuracy = [row["accuracy"] for row in bins]
+    axes.plot(confidence, accuracy, "-", color=BLUE, linewidth=1)
+    axes.scatter(
+        confidence, accuracy, [12 + 300 * row["n"] / count for row in bins], color=BLUE, alpha=0.7
     )
+    axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence", ylabel="share of right verdicts")
+    return _finish(figure)
+
+
+def plot_risk(confidence: Any, right: Any) -> str:
+    """Share of wrong verdicts among those kept, against the share that is kept."""
+    _, coverage, risk = trace_risk(confidence, right)
+    figure, axes = _start(3.4, 3.2)
+    axes.plot(coverage, risk, "-", color=BLUE, drawstyle="steps-post")
+    axes.axhline(risk[-1], linestyle="--", color=GREY, linewidth=1)
+    axes.set(xlim=(0, 1), xlabel="share of pairs kept, the surest first")
+    axes.set(ylim=(0, max(0.05, 1.1 * float(risk.max()))), ylabel="share wrong among them")
+    return _finish(figure)
+
+
+def _start(width: float, height: float) -> tuple[Figure, Any]:
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    with rc_context(PLOT_STYLE):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        return figure, figure.add_subplot()
+
+
+def _finish(figure: Figure) -> str:
+    from matplotlib import rc_context
+
+    file = io.StringIO()
+    with rc_context(PLOT_STYLE):
+        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
+    drawn = file.getvalue()
+    return drawn[drawn.index("<svg") :]

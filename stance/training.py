@@ -36,7 +36,7 @@ from stance.model_directory import (
     write_json,
     write_model,
 )
-from stance.report import write_model_card
+from stance.model_card import write_model_card
 from stance.runtime import Runtime, choose_runtime
 from stance.schema import Document
 from stance.trainer import StanceTrainer, balance_classes

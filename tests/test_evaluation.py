@@ -125,7 +125,7 @@ def test_direction_is_scored_where_the_gold_has_one() -> None:
     assert result.metrics["direction"] == direction
     training = TrainingData("invented", "train", documents)
     scores = score_baselines(("majority",), training, documents)
-    assert scores["majority"]["direction"]["n"] == 2
+    assert scores["majority"].metrics["direction"]["n"] == 2
     assert evaluate_documents(classifier, documents[2:]).metrics["direction"] is None
 
 
@@ -230,16 +230,17 @@ def test_baselines_say_what_they_learned_from_and_score_the_same_pairs() -> None
     training = TrainingData("newsstance", "train", train)
     documents = [build_document("d1", "against", None, author="against")]
     scores = score_baselines(("majority", "tfidf_logreg"), training, documents)
-    assert scores["majority"]["trained_on"] == {"corpus": "newsstance", "split": "train", "n": 8}
-    assert scores["majority"]["accuracy"] == 0
-    assert {name: result["n"] for name, result in scores.items()} == {
+    metrics = {name: result.metrics for name, result in scores.items()}
+    assert metrics["majority"]["trained_on"] == {"corpus": "newsstance", "split": "train", "n": 8}
+    assert metrics["majority"]["accuracy"] == 0
+    assert {name: result["n"] for name, result in metrics.items()} == {
         "majority": 2,
         "tfidf_logreg": 2,
     }
     restricted = score_baselines(("majority",), training, documents, ["against", "neutral"])
-    assert restricted["majority"]["accuracy"] == 1
+    assert restricted["majority"].metrics["accuracy"] == 1
     sampled = score_baselines(("majority",), training, documents, max_pairs=5)
-    assert sampled["majority"]["trained_on"]["n"] == 4
+    assert sampled["majority"].metrics["trained_on"]["n"] == 4
     assert score_baselines((), training, documents) == {}
 
 

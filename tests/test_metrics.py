@@ -6,19 +6,29 @@ import json
 import math
 from itertools import pairwise
 
+import krippendorff
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import accuracy_score, brier_score_loss, f1_score, log_loss
+from sklearn.metrics import (
+    accuracy_score,
+    brier_score_loss,
+    f1_score,
+    log_loss,
+    matthews_corrcoef,
+    precision_recall_fscore_support,
+)
 
 from stance.metrics import (
     SMALLEST_PROBABILITY,
     brier_score,
+    count_confusions,
     encode_labels,
     expected_calibration_error,
     negative_log_likelihood,
     restrict_probabilities,
+    score_confusions,
     score_direction,
     score_labels,
     score_probabilities,
@@ -63,8 +73,23 @@ def test_scores_agree_with_sklearn(pairs: list[tuple[str, str]]) -> None:
     scores = score_labels(gold, predicted)
     present = [label for label in LABELS if label in gold]
     expected = f1_score(gold, predicted, labels=present, average="macro", zero_division=0)
-    assert scores["macro_f1"] == pytest.approx(expected)
-    assert scores["accuracy"] == pytest.approx(accuracy_score(gold, predicted))
+    assert scores["macro_f1"] == pytest.approx(expected, abs=1e-9)
+    assert scores["accuracy"] == pytest.approx(accuracy_score(gold, predicted), abs=1e-9)
+    by_class = precision_recall_fscore_support(gold, predicted, labels=LABELS, zero_division=0)
+    for name, expected in zip(("precision", "recall", "f1"), by_class, strict=False):
+        found = [scores["per_class"][label][name] for label in LABELS]
+        assert found == pytest.approx(expected, abs=1e-9)
+    one_sided = len(set(gold)) == 1 or len(set(predicted)) == 1
+    correlation = None if one_sided else pytest.approx(matthews_corrcoef(gold, predicted), abs=1e-9)
+    assert scores["mcc"] == correlation
+    if len(set(gold + predicted)) == 1:
+        assert scores["alpha"] is None
+    else:
+        codes = [encode_labels(gold), encode_labels(predicted)]
+        alpha = krippendorff.alpha(
+            reliability_data=codes, value_domain=range(4), level_of_measurement="nominal"
+        )
+        assert scores["alpha"] == pytest.approx(alpha, abs=1e-9)
     assert scores["classes_left_out"] == [label for label in LABELS if label not in gold]
     assert scores["n"] == len(pairs) == np.sum(scores["confusion_matrix"])
     for row, label in enumerate(LABELS):
@@ -72,6 +97,19 @@ def test_scores_agree_with_sklearn(pairs: list[tuple[str, str]]) -> None:
         assert scores["per_class"][label]["predicted"] == predicted.count(label)
         for column, other in enumerate(LABELS):
             assert scores["confusion_matrix"][row][column] == pairs.count((label, other))
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.lists(st.tuples(*[st.sampled_from(LABELS)] * 2, st.integers(0, 2)), min_size=1))
+def test_groups_are_scored_as_each_would_be_alone(rows: list[tuple[str, str, int]]) -> None:
+    gold, predicted, groups = zip(*rows, strict=True)
+    together = score_confusions(count_confusions(gold, predicted, groups))
+    for group in set(groups):
+        own = [row[:2] for row in rows if row[2] == group]
+        alone = score_labels(*zip(*own, strict=True))
+        for name in ("macro_f1", "accuracy", "alpha", "mcc"):
+            value = together[name][group]
+            assert alone[name] == (None if np.isnan(value) else pytest.approx(value, abs=1e-12))
 
 
 def test_a_class_missing_from_the_gold_is_left_out_but_predicting_it_costs() -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -20,6 +21,11 @@ from stance.commands.overrides import quote_paths
 from stance.locations import config_dir
 from stance.schema import LABELS, Document
 
+if TYPE_CHECKING:
+    from stance.evaluation import EvaluationResult, TrainingData
+    from stance.slices import Slice
+
+SLICES_FILE = "slices.csv"
 FILE_CORPORA = ("newsstance", "file")
 """Names with which ``data.path`` is a file of documents; else it is where the corpus lies."""
 BLIND_BASELINES = ("majority", "position")
@@ -45,7 +51,7 @@ class EvaluateArguments:
     train_split: str | None = None
     """The split of the corpus that baselines learn from; None: newsstance train."""
     output_dir: str
-    """Folder for metrics.json and predictions.jsonl, which are replaced."""
+    """Folder for the files that are written; those of an earlier evaluation are replaced."""
     model_dir: str | None = None
     """Directory of a trained model; None takes the shipped one."""
     device: str = "auto"
@@ -54,12 +60,16 @@ class EvaluateArguments:
     """Labels to choose among, for a corpus that cannot contain the others; None takes all."""
     baselines: Sequence[str] = ("majority", "tfidf_logreg")
     """Baselines to train and score."""
+    slices: Sequence[str] = ()
+    """Keys of the documents' own by which scores are sliced too, beside target, actor and so on."""
     robustness: bool = False
     """Also check that the model reads text and target (five more passes over the documents)."""
     baseline_max_pairs: int = 20_000
     """Labelled pairs that baselines learn from at most."""
     seed: int = 0
-    """Of the draw of these pairs."""
+    """Of the draw of these pairs, and of the intervals."""
+    command: str = ""
+    """The command line, for the report."""
 
     def __post_init__(self) -> None:
         for name, values, known in (
@@ -95,7 +105,10 @@ def main() -> None:
 @hydra.main(version_base="1.3", config_path=str(config_dir()), config_name="evaluate")
 def run_from_config(config: DictConfig) -> None:
     try:
-        evaluate(build_arguments(config, HydraConfig.get().runtime.output_dir), Console())
+        hydra_config = HydraConfig.get()
+        command = shlex.join(["stance-evaluate", *hydra_config.overrides.task])
+        arguments = build_arguments(config, hydra_config.runtime.output_dir)
+        evaluate(replace(arguments, command=command), Console())
     except (ValueError, OSError) as error:
         raise SystemExit(f"error: {error}") from error
 
@@ -127,14 +140,15 @@ def build_arguments(config: DictConfig, output_dir: str) -> EvaluateArguments:
 
 
 def evaluate(arguments: EvaluateArguments, console: Console) -> None:
-    """Predict, score, train and score the baselines, write the two files, print a table.
+    """Predict, score, train and score the baselines, write the files, print a table.
 
     Raises:
         ValueError: for documents that cannot be read or have nothing to score (DocumentError among
-            them), or an unknown corpus or split.
+            them), an unknown corpus or split, or a key to slice by that no document has.
         OSError: for files that are not there or cannot be written.
     """
     from stance.evaluation import (
+        assess_rows,
         check_gold,
         describe_versions,
         predict_pairs,
@@ -142,56 +156,103 @@ def evaluate(arguments: EvaluateArguments, console: Console) -> None:
         write_evaluation,
     )
     from stance.inference import StanceClassifier
+    from stance.report import REPORT_FILE, write_report
     from stance.robustness import measure_robustness
+    from stance.slices import score_slices, tabulate_properties
 
     documents = load_documents(arguments)
     check_gold(documents, arguments.labels)
+    training = load_training(arguments)
+    seen = {target.text for document in training.documents for target in document.targets}
+    properties = tabulate_properties(documents, seen, arguments.slices)
     classifier = StanceClassifier.from_pretrained(arguments.model_dir, device=arguments.device)
     predictions = predict_pairs(classifier, documents, show_progress=True)
     result = score_predictions(documents, predictions, arguments.labels)
-    context: dict[str, Any] = {}
+    context: dict[str, Any] = assess_rows(result.rows, arguments.seed)
     if arguments.robustness:
         console.print("altering texts and targets ...", style="dim")
         context["robustness"] = measure_robustness(
             classifier, documents, predictions, arguments.labels, arguments.seed
         )
         # The best that can be done without reading: what is left with the text removed.
-        blind = train_baselines(arguments, documents, BLIND_BASELINES)
-        best = max(scores["macro_f1"] for scores in blind.values())
+        blind = train_baselines(arguments, training, documents, BLIND_BASELINES)
+        best = max(scored.metrics["macro_f1"] for scored in blind.values())
         context["robustness"]["content_free_macro_f1"] = best
-    baselines: dict[str, dict[str, Any]] = {}
     if arguments.baselines:
         console.print(f"training {' and '.join(arguments.baselines)} ...", style="dim")
-        baselines = train_baselines(arguments, documents, arguments.baselines)
+    baselines = train_baselines(arguments, training, documents, arguments.baselines)
+    slices = score_slices(result.rows, properties)
     context |= {
-        "baselines": baselines,
+        "baselines": {
+            name: compare_with_model(scored, result, arguments.seed)
+            for name, scored in baselines.items()
+        },
+        "slices": summarise_slices(slices),
         "model": {"name": result.rows[0]["model"], "directory": arguments.model_dir},
         "data": describe_data(arguments, documents),
+        "command": arguments.command,
         "versions": describe_versions(),
     }
-    files = write_evaluation(result, arguments.output_dir, context)
-    console.print(describe_scored(result.metrics | context), soft_wrap=True)
-    console.print(build_table(result.metrics | context))
-    for note in list_notes(result.metrics | context):
+    metrics = result.metrics | context
+    files = [*write_evaluation(result, arguments.output_dir, context)]
+    files += [Path(arguments.output_dir) / name for name in (SLICES_FILE, REPORT_FILE)]
+    write_slices(files[-2], slices)
+    write_report(files[-1], metrics, result.rows, documents, slices)
+    console.print(describe_scored(metrics), soft_wrap=True)
+    console.print(build_table(metrics))
+    for note in list_notes(metrics):
         console.print(escape(note))
     for file in files:
         console.print(f"written: {escape(str(file))}", soft_wrap=True)
 
 
 def train_baselines(
-    arguments: EvaluateArguments, documents: Sequence[Document], names: Sequence[str]
-) -> dict[str, dict[str, Any]]:
-    """Scores of the baselines by name."""
+    arguments: EvaluateArguments,
+    training: TrainingData,
+    documents: Sequence[Document],
+    names: Sequence[str],
+) -> dict[str, EvaluationResult]:
+    """The baselines by name, scored."""
     from stance.evaluation import score_baselines
 
     return score_baselines(
         names,
-        load_training(arguments),
+        training,
         documents,
         arguments.labels,
         arguments.baseline_max_pairs,
         arguments.seed,
     )
+
+
+def compare_with_model(
+    system: EvaluationResult, model: EvaluationResult, seed: int
+) -> dict[str, Any]:
+    """A system's metrics with intervals, and as ``against_model`` what the model has over it."""
+    from stance.comparison import compare_predictions
+    from stance.evaluation import assess_rows
+
+    compared = compare_predictions(system.rows, model.rows, seed=seed)
+    return system.metrics | assess_rows(system.rows, seed) | {"against_model": compared}
+
+
+def summarise_slices(slices: Sequence[Slice]) -> dict[str, dict[str, Any]]:
+    """By property, for metrics.json: the slices that are not small, and how many are."""
+    summary: dict[str, dict[str, Any]] = {}
+    for one in slices:
+        entry = summary.setdefault(one.property, {"values": [], "small": 0})
+        if one.small:
+            entry["small"] += 1
+        else:
+            entry["values"].append(asdict(one))
+    return summary
+
+
+def write_slices(path: Path, slices: Sequence[Slice]) -> None:
+    """All slices as a table that spreadsheet programs open."""
+    import pandas as pd
+
+    pd.DataFrame([asdict(one) for one in slices]).to_csv(path, index=False, encoding="utf-8-sig")
 
 
 def load_documents(arguments: EvaluateArguments) -> list[Document]:
@@ -206,8 +267,8 @@ def load_documents(arguments: EvaluateArguments) -> list[Document]:
     return load_corpus(arguments.corpus, arguments.split, arguments.path)
 
 
-def load_training(arguments: EvaluateArguments) -> Any:
-    """The ``TrainingData`` of the baselines: the corpus' own training split where it has one."""
+def load_training(arguments: EvaluateArguments) -> TrainingData:
+    """What the baselines learn from: the corpus' own training split where it has one."""
     from stance.corpora import load_corpus
     from stance.evaluation import TrainingData
 
@@ -241,10 +302,11 @@ def describe_scored(metrics: Mapping[str, Any]) -> str:
 
 
 def build_table(metrics: Mapping[str, Any]) -> Table:
-    """Model and baselines, one a row: macro-F1, accuracy, F1 by class with its gold count."""
+    """Model and baselines, one a row: macro-F1 with its 95 % interval, accuracy, F1 by class with
+    its gold count."""
     table = Table()
     table.add_column("")
-    for name in ("macro-F1", "accuracy"):
+    for name in ("macro-F1", "95 %", "accuracy"):
         table.add_column(name, justify="right", no_wrap=True)
     for label in metrics["labels"]:
         support = metrics["per_class"][label]["support"]
@@ -256,8 +318,13 @@ def build_table(metrics: Mapping[str, Any]) -> Table:
             else f"{scores['per_class'][label]['f1']:.3f}"
             for label in scores["labels"]
         ]
+        ends = scores["intervals"]["macro_f1"]
         table.add_row(
-            escape(name), f"{scores['macro_f1']:.3f}", f"{scores['accuracy']:.3f}", *by_class
+            escape(name),
+            f"{scores['macro_f1']:.3f}",
+            f"{ends[0]:.3f}-{ends[1]:.3f}" if ends else "-",
+            f"{scores['accuracy']:.3f}",
+            *by_class,
         )
     return table
 
@@ -271,7 +338,19 @@ def list_notes(metrics: Mapping[str, Any]) -> list[str]:
         f"{counts['not_mentioned']:,} of actors that the text does not mention",
         f"calibration: ECE {calibration['ece']:.3f}, Brier {calibration['brier']:.3f}, "
         f"NLL {calibration['nll']:.3f}",
+        "Krippendorff's alpha with the gold: "
+        + ("not defined" if metrics["alpha"] is None else f"{metrics['alpha']:.3f}"),
     ]
+    for name, scores in metrics["baselines"].items():
+        against = scores["against_model"]["macro_f1"]
+        if against["interval"]:
+            low, high = against["interval"]
+            notes.append(
+                f"macro-F1 against {name}: {against['difference']:+.3f} [{low:+.3f}, {high:+.3f}], "
+                f"p = {against['p_value']:.4f}"
+            )
+    if metrics["intervals"]["documents"] < 2:
+        notes.append("all pairs are of one text: no intervals")
     if metrics["direction"] is not None:
         direction = metrics["direction"]
         baselines = ", ".join(
