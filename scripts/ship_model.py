@@ -19,8 +19,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from stance.model_directory import MANIFEST_FILE, METRICS_FILE, write_json
 from stance.model_card import CARD_FILE, tabulate_scores, write_model_card
+from stance.model_directory import MANIFEST_FILE, METRICS_FILE, write_json
 from stance.training import LIMITATIONS
 from stance.weights import PACKED_FILE, load_model, save_packed
 

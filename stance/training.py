@@ -30,13 +30,13 @@ from stance.examples import IGNORED, build_examples
 from stance.features import Features, build_features
 from stance.locations import models_dir
 from stance.model import StanceConfig, StanceModel, check_positions, set_dropout
+from stance.model_card import write_model_card
 from stance.model_directory import (
     MANIFEST_FILE,
     read_git_revision,
     write_json,
     write_model,
 )
-from stance.model_card import write_model_card
 from stance.runtime import Runtime, choose_runtime
 from stance.schema import Document
 from stance.trainer import StanceTrainer, balance_classes
