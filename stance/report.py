@@ -96,7 +96,7 @@ def write_report(
 
 def list_systems(metrics: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     """The scores of the model, the baselines and other systems, by name, the model first."""
-    return {metrics["model"]["name"]: metrics, **metrics["baselines"]}
+    return {metrics["model"]["name"]: metrics, **metrics["baselines"], **metrics["systems"]}
 
 
 def find_worst_errors(

@@ -18,6 +18,7 @@ from stance.commands.evaluate import (
     PATH_KEYS,
     EvaluateArguments,
     build_arguments,
+    compare_runs,
     evaluate,
     load_training,
 )
@@ -232,3 +233,55 @@ def test_paths_reach_the_command_as_they_are(path: str) -> None:
 def test_the_file_of_the_test_is_what_read_documents_takes(gold_file: Path) -> None:
     first = read_documents(gold_file)[0]
     assert [actor.author for actor in first.actors] == [False, False, True]
+
+
+@pytest.mark.usefixtures("fake_model")
+def test_predictions_from_elsewhere_are_scored_beside_the_model(
+    tmp_path: Path, gold_file: Path
+) -> None:
+    elsewhere = tmp_path / "andere.jsonl"
+    rows = [
+        {"document_id": f"d{number}", "target_id": "t1", "actor_id": actor, "label": label}
+        for number in (1, 2)
+        for actor, label in (("a1", "favor"), ("a2", "against"), ("a3", "none"))
+    ]
+    elsewhere.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    metrics, printed = run_evaluate(
+        compose_arguments(
+            f"data.path={gold_file}",
+            f"output_dir={tmp_path / 'scores'}",
+            "baselines=[]",
+            f'systems=[{{kind: predictions, path: "{elsewhere}"}}]',
+        )
+    )
+    other = metrics["systems"]["andere"]
+    assert other["accuracy"] == 1
+    assert other["calibration"] is None
+    assert other["against_model"]["only_first_right"] == 2
+    assert "andere" in printed
+    assert "andere" in (tmp_path / "scores" / "report.html").read_text(encoding="utf-8")
+
+
+def test_an_unknown_kind_of_system_is_named(gold_file: Path) -> None:
+    with pytest.raises(ValueError, match=r"systems has the kind 'gpt'; there are predictions"):
+        compose_arguments(f"data.path={gold_file}", "systems=[{kind: gpt}]")
+    arguments = compose_arguments(f"data.path={gold_file}", "systems=[{kind: predictions}]")
+    with pytest.raises(ValueError, match=r"kind predictions: .*path"):
+        evaluate(arguments, Console(file=io.StringIO()))
+
+
+@pytest.mark.usefixtures("fake_model")
+def test_two_runs_are_compared(tmp_path: Path, gold_file: Path) -> None:
+    runs = [str(tmp_path / name) for name in ("eins", "zwei")]
+    for run in runs:
+        run_evaluate(
+            compose_arguments(f"data.path={gold_file}", f"output_dir={run}", "baselines=[]")
+        )
+    output = io.StringIO()
+    compare_runs(runs, str(tmp_path / "both"), 0, Console(file=output))
+    result = json.loads((tmp_path / "both" / "comparison.json").read_text(encoding="utf-8"))
+    assert result["macro_f1"]["difference"] == 0
+    assert result["macro_f1"]["p_value"] == 1
+    assert "difference +0.000 [+0.000, +0.000], p = 1.0000" in output.getvalue()
+    with pytest.raises(ValueError, match="give the folders of two"):
+        compare_runs(runs[:1], str(tmp_path / "both"), 0, Console(file=output))

@@ -83,6 +83,7 @@ def page(tmp_path: Path) -> Path:
     metrics: dict[str, Any] = result.metrics | assess_rows(result.rows)
     metrics |= {
         "baselines": {},
+        "systems": {},
         "model": {"name": "ein <Modell>", "directory": None},
         "data": {
             "corpus": None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -25,7 +26,10 @@ if TYPE_CHECKING:
     from stance.evaluation import EvaluationResult, TrainingData
     from stance.slices import Slice
 
-SLICES_FILE = "slices.csv"
+SLICES_FILE, COMPARISON_FILE, ANSWERS_FILE = "slices.csv", "comparison.json", "llm_answers.jsonl"
+PROBABILISTIC = ("calibration", "direction", "abstention", "reliability")
+"""Entries of metrics.json that need probabilities; null for a system that gives none."""
+SYSTEM_KINDS = ("predictions", "hub", "llm")
 FILE_CORPORA = ("newsstance", "file")
 """Names with which ``data.path`` is a file of documents; else it is where the corpus lies."""
 BLIND_BASELINES = ("majority", "position")
@@ -60,6 +64,10 @@ class EvaluateArguments:
     """Labels to choose among, for a corpus that cannot contain the others; None takes all."""
     baselines: Sequence[str] = ("majority", "tfidf_logreg")
     """Baselines to train and score."""
+    systems: Sequence[Mapping[str, Any]] = ()
+    """Other systems to score on the same pairs, each a ``kind`` with what it needs: ``predictions``
+    (``path`` of a file made elsewhere), ``hub`` (``model``, a name or directory, and
+    ``label_names``), ``llm`` (arguments of ``stance.llm_coder.LlmCoderArguments``)."""
     slices: Sequence[str] = ()
     """Keys of the documents' own by which scores are sliced too, beside target, actor and so on."""
     robustness: bool = False
@@ -83,6 +91,12 @@ class EvaluateArguments:
             len(self.labels) < 2 or len(set(self.labels)) < len(self.labels)
         ):
             raise ValueError(f"labels is {list(self.labels)}; give two or more, each once, or null")
+        for system in self.systems:
+            if system.get("kind") not in SYSTEM_KINDS:
+                raise ValueError(
+                    f"systems has the kind {system.get('kind')!r}; there are "
+                    f"{', '.join(SYSTEM_KINDS)}"
+                )
         if not isinstance(self.robustness, bool):
             raise ValueError(f"robustness is {self.robustness!r}; give true or false")
         if self.baseline_max_pairs < 1:
@@ -106,6 +120,10 @@ def main() -> None:
 def run_from_config(config: DictConfig) -> None:
     try:
         hydra_config = HydraConfig.get()
+        if config.compare is not None:
+            runs = OmegaConf.to_container(config.compare)
+            compare_runs(runs, hydra_config.runtime.output_dir, config.seed, Console())
+            return
         command = shlex.join(["stance-evaluate", *hydra_config.overrides.task])
         arguments = build_arguments(config, hydra_config.runtime.output_dir)
         evaluate(replace(arguments, command=command), Console())
@@ -123,6 +141,7 @@ def build_arguments(config: DictConfig, output_dir: str) -> EvaluateArguments:
     data = values.pop("data")
     splits = {key: data.get(key) for key in ("train", "validation", "test")}
     split = values.pop("split")
+    values.pop("compare")
     reads_file = data["name"] in FILE_CORPORA and data["path"] is not None
     if split in splits and splits[split] is None and not reads_file:
         there = ", ".join(key for key, name in splits.items() if name is not None)
@@ -165,6 +184,7 @@ def evaluate(arguments: EvaluateArguments, console: Console) -> None:
     training = load_training(arguments)
     seen = {target.text for document in training.documents for target in document.targets}
     properties = tabulate_properties(documents, seen, arguments.slices)
+    others = [load_system(system, documents, arguments) for system in arguments.systems]
     classifier = StanceClassifier.from_pretrained(arguments.model_dir, device=arguments.device)
     predictions = predict_pairs(classifier, documents, show_progress=True)
     result = score_predictions(documents, predictions, arguments.labels)
@@ -181,12 +201,22 @@ def evaluate(arguments: EvaluateArguments, console: Console) -> None:
     if arguments.baselines:
         console.print(f"training {' and '.join(arguments.baselines)} ...", style="dim")
     baselines = train_baselines(arguments, training, documents, arguments.baselines)
+    systems = {}
+    for other in others:
+        if other.name in (result.rows[0]["model"], *baselines, *systems):
+            raise ValueError(f"two systems are called {other.name!r}; give each another name")
+        console.print(f"asking {escape(other.name)} ...", style="dim")
+        scored = score_predictions(documents, predict_pairs(other, documents), arguments.labels)
+        systems[other.name] = compare_with_model(scored, result, arguments.seed)
+        if not other.has_probabilities:
+            systems[other.name] |= dict.fromkeys(PROBABILISTIC)
     slices = score_slices(result.rows, properties)
     context |= {
         "baselines": {
             name: compare_with_model(scored, result, arguments.seed)
             for name, scored in baselines.items()
         },
+        "systems": systems,
         "slices": summarise_slices(slices),
         "model": {"name": result.rows[0]["model"], "directory": arguments.model_dir},
         "data": describe_data(arguments, documents),
@@ -222,6 +252,75 @@ def train_baselines(
         arguments.labels,
         arguments.baseline_max_pairs,
         arguments.seed,
+    )
+
+
+def load_system(
+    settings: Mapping[str, Any], documents: Sequence[Document], arguments: EvaluateArguments
+) -> Any:
+    """Something with ``name``, ``has_probabilities`` and ``predict(documents)``.
+
+    Raises:
+        ValueError: if settings are missing or wrong, or a file of predictions does not fit.
+    """
+    settings = dict(settings)
+    kind = settings.pop("kind")
+    try:
+        if kind == "predictions":
+            from stance.foreign_predictions import read_foreign_predictions
+
+            return read_foreign_predictions(documents=documents, **settings)
+        if kind == "hub":
+            from stance.zero_shot import ZeroShotClassifier
+
+            name = settings.pop("model")
+            return ZeroShotClassifier.from_pretrained(name, device=arguments.device, **settings)
+        from stance.llm_coder import LlmCoder, LlmCoderArguments
+
+        cache = Path(arguments.output_dir) / ANSWERS_FILE
+        return LlmCoder(LlmCoderArguments(**{"cache_file": cache} | settings))
+    except (TypeError, KeyError) as error:
+        raise ValueError(f"systems, kind {kind}: {error}; see configs/evaluate.yaml") from error
+
+
+def compare_runs(runs: Any, output_dir: str, seed: int, console: Console) -> None:
+    """Compare two evaluations by their folders, write comparison.json and print it in words.
+
+    Raises:
+        ValueError: if there are not two, or they were not scored on the same pairs.
+        OSError: if a folder has no predictions.
+    """
+    from stance.comparison import COMPARED, compare_predictions
+    from stance.evaluation import PREDICTIONS_FILE
+
+    if not isinstance(runs, list) or len(runs) != 2:
+        raise ValueError(f"compare is {runs!r}; give the folders of two evaluations")
+    rows = []
+    for run in runs:
+        lines = (Path(run) / PREDICTIONS_FILE).read_text(encoding="utf-8").splitlines()
+        rows.append([json.loads(line) for line in lines])
+    result = {"first_run": runs[0], "second_run": runs[1]} | compare_predictions(*rows, seed=seed)
+    file = Path(output_dir) / COMPARISON_FILE
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(result, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    for name in COMPARED:
+        found = result[name]
+        line = f"{name}: {found['first']:.3f} and {found['second']:.3f}"
+        console.print(line + describe_difference(found), soft_wrap=True)
+    console.print(
+        f"of {result['n']:,} pairs in {result['documents']:,} texts, only the first is right in "
+        f"{result['only_first_right']:,}, only the second in {result['only_second_right']:,}"
+    )
+    console.print(f"written: {escape(str(file))}", soft_wrap=True)
+
+
+def describe_difference(found: Mapping[str, Any]) -> str:
+    """A difference with interval and p-value, as far as there are any."""
+    if found["interval"] is None:
+        return f", difference {found['difference']:+.3f}; all pairs are of one text, so no interval"
+    low, high = found["interval"]
+    return f", difference {found['difference']:+.3f} \\[{low:+.3f}, {high:+.3f}], p = " + (
+        f"{found['p_value']:.4f}"
     )
 
 
@@ -302,8 +401,10 @@ def describe_scored(metrics: Mapping[str, Any]) -> str:
 
 
 def build_table(metrics: Mapping[str, Any]) -> Table:
-    """Model and baselines, one a row: macro-F1 with its 95 % interval, accuracy, F1 by class with
+    """Model, baselines and other systems, one a row: macro-F1 with its 95 % interval, accuracy, F1 by class with
     its gold count."""
+    from stance.report import list_systems
+
     table = Table()
     table.add_column("")
     for name in ("macro-F1", "95 %", "accuracy"):
@@ -311,7 +412,7 @@ def build_table(metrics: Mapping[str, Any]) -> Table:
     for label in metrics["labels"]:
         support = metrics["per_class"][label]["support"]
         table.add_column(f"{label}\n{support:,}", justify="right", no_wrap=True)
-    for name, scores in {metrics["model"]["name"]: metrics, **metrics["baselines"]}.items():
+    for name, scores in list_systems(metrics).items():
         by_class = [
             "-"
             if label in scores["classes_left_out"]
@@ -341,7 +442,7 @@ def list_notes(metrics: Mapping[str, Any]) -> list[str]:
         "Krippendorff's alpha with the gold: "
         + ("not defined" if metrics["alpha"] is None else f"{metrics['alpha']:.3f}"),
     ]
-    for name, scores in metrics["baselines"].items():
+    for name, scores in {**metrics["baselines"], **metrics["systems"]}.items():
         against = scores["against_model"]["macro_f1"]
         if against["interval"]:
             low, high = against["interval"]
