@@ -30,7 +30,7 @@ TEMPLATE = "evaluation.html"
 WORST_ERRORS = 20
 SLICES_SHOWN = 40
 """Of each property; slices.csv has all."""
-PLOT_STYLE = {
+PLOT_STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text: it can be searched, and takes the page's font
     "svg.hashsalt": "stance",
     "font.size": 9,

@@ -201,7 +201,7 @@ def evaluate(arguments: EvaluateArguments, console: Console) -> None:
     if arguments.baselines:
         console.print(f"training {' and '.join(arguments.baselines)} ...", style="dim")
     baselines = train_baselines(arguments, training, documents, arguments.baselines)
-    systems = {}
+    systems: dict[str, dict[str, Any]] = {}
     for other in others:
         if other.name in (result.rows[0]["model"], *baselines, *systems):
             raise ValueError(f"two systems are called {other.name!r}; give each another name")
@@ -401,8 +401,8 @@ def describe_scored(metrics: Mapping[str, Any]) -> str:
 
 
 def build_table(metrics: Mapping[str, Any]) -> Table:
-    """Model, baselines and other systems, one a row: macro-F1 with its 95 % interval, accuracy, F1 by class with
-    its gold count."""
+    """Model, baselines and other systems, one a row: macro-F1 with its 95 % interval, accuracy, F1
+    by class with its gold count."""
     from stance.report import list_systems
 
     table = Table()
