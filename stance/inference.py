@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -46,6 +46,7 @@ class StanceClassifier:
         temperature: float = 1.0,
         runtime: Runtime | None = None,
         max_tokens_per_batch: int = 2048,
+        abstain_below: float = 0.0,
     ) -> None:
         self.runtime = runtime or choose_runtime()
         self.model = model.eval()
@@ -54,6 +55,7 @@ class StanceClassifier:
         self.name = name
         self.temperature = temperature
         self.max_tokens_per_batch = max_tokens_per_batch
+        self.abstain_below = abstain_below
 
     @classmethod
     def from_pretrained(
@@ -62,16 +64,22 @@ class StanceClassifier:
         *,
         device: str = "auto",
         max_tokens_per_batch: int = 2048,
+        abstain_below: float | None = None,
+        precision: float | None = None,
     ) -> StanceClassifier:
         """Load a model directory that training wrote, by default the shipped model.
 
         Args:
             device: auto, cpu, cuda, cuda:N or mps.
             max_tokens_per_batch: padded tokens that the encoder gets at once.
+            abstain_below: verdicts with a lower confidence are marked as ``abstained``.
+            precision: take the confidence from which on this share of verdicts was right on the
+                validation data, as stored with the model.
 
         Raises:
             FileNotFoundError: if the directory is not there.
-            ValueError: if it holds no stance model, or the device is not there.
+            ValueError: if it holds no stance model, the device is not there, or no threshold is
+                stored for the precision.
         """
         from stance.weights import load_model, load_tokenizer
 
@@ -79,16 +87,19 @@ class StanceClassifier:
         runtime = choose_runtime(device)
         model = load_model(directory)
         calibration = directory / CALIBRATION_FILE
-        temperature = 1.0
+        stored: dict[str, Any] = {}
         if calibration.is_file():
-            temperature = float(json.loads(calibration.read_text(encoding="utf-8"))["temperature"])
+            stored = json.loads(calibration.read_text(encoding="utf-8"))
+        if precision is not None:
+            abstain_below = find_threshold(stored, precision)
         return cls(
             model,
             load_tokenizer(directory),
             name=directory.resolve().name,
-            temperature=temperature,
+            temperature=float(stored.get("temperature", 1.0)),
             runtime=runtime,
             max_tokens_per_batch=max_tokens_per_batch,
+            abstain_below=abstain_below or 0.0,
         )
 
     def predict(
@@ -201,6 +212,7 @@ class StanceClassifier:
             label=StanceLabel(LABELS[best]),
             probabilities=tuple(float(value) for value in row),
             confidence=float(row[best]),
+            abstained=float(row[best]) < self.abstain_below,
             mentions=tuple(
                 {"start": m.start, "end": m.end, "text": text[m.start : m.end]}
                 for m in actor.mentions
@@ -212,6 +224,23 @@ class StanceClassifier:
             warnings=features.warnings + (() if numbers else (NOT_MENTIONED,)),
             model=self.name,
         )
+
+
+def find_threshold(calibration: Mapping[str, Any], precision: float) -> float:
+    """The confidence that a model's calibration.json has for a share of right verdicts.
+
+    Raises:
+        ValueError: if it has none; it names the shares that there are.
+    """
+    thresholds = calibration.get("thresholds", {})
+    found = thresholds.get(f"{precision:g}")
+    if found is None:
+        there = ", ".join(share for share, value in thresholds.items() if value)
+        raise ValueError(
+            f"no threshold for precision={precision:g} is stored with the model (stored: "
+            f"{there or 'none'}); give one of these, or a confidence as abstain_below"
+        )
+    return float(found["confidence"])
 
 
 def ask(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stance.abstention import choose_thresholds
 from stance.calibration import fit_temperature
 from stance.examples import IGNORED
 from stance.features import Features
@@ -66,7 +67,8 @@ def write_model(
         gold = np.concatenate([predicted[name][1][rows] for name, rows in read.items()])
         temperature = fit_temperature(logits, gold)
         before = score_probabilities(to_probabilities(logits, 1.0), gold)
-        after = score_probabilities(to_probabilities(logits, temperature), gold)
+        calibrated = to_probabilities(logits, temperature)
+        after = score_probabilities(calibrated, gold)
         write_json(
             building / CALIBRATION_FILE,
             {
@@ -76,6 +78,9 @@ def write_model(
                 "pairs": len(gold),
                 "before": before,
                 "after": after,
+                "thresholds": choose_thresholds(
+                    calibrated.max(axis=1), calibrated.argmax(axis=1) == gold
+                ),
             },
         )
         metrics = {

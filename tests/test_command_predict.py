@@ -61,7 +61,7 @@ class FakeClassifier:
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     """Run the command in an empty folder with a fake model; gives back its exit code."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(command, "load_classifier", lambda model_dir, device: FakeClassifier())
+    monkeypatch.setattr(command, "load_classifier", lambda arguments: FakeClassifier())
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
 

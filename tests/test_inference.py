@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from stance import Actor, Document, Mention, StanceClassifier, Target
-from stance.inference import NOT_MENTIONED, to_probabilities
-from stance.schema import LABELS
+from stance.inference import NOT_MENTIONED, find_threshold, to_probabilities
+from stance.schema import LABELS, Prediction
 
 TEXT = (
     "Frauke Ömmelbach fordert ein Tempolimit. Götz Tüllinger lehnt das Tempolimit ab. "
@@ -172,3 +172,30 @@ def test_directories_that_hold_no_stance_model_are_errors(
 def test_unknown_devices_are_errors(tiny_stance_model_dir: Path) -> None:
     with pytest.raises(ValueError, match="unknown device 'abacus'"):
         StanceClassifier.from_pretrained(tiny_stance_model_dir, device="abacus")
+
+
+def test_a_stored_threshold_is_found_and_a_missing_one_says_which_there_are() -> None:
+    stored = {"thresholds": {"0.8": {"confidence": 0.61}, "0.9": None}}
+    assert find_threshold(stored, 0.8) == 0.61
+    with pytest.raises(ValueError, match=r"precision=0.9 is stored with the model \(stored: 0.8\)"):
+        find_threshold(stored, 0.9)
+    with pytest.raises(ValueError, match=r"stored: none\); give one of these, or a confidence"):
+        find_threshold({}, 0.8)
+
+
+def test_verdicts_below_the_wanted_confidence_are_marked(tiny_stance_model_dir: Path) -> None:
+    text = "Frauke Ömmelbach fordert das Tempolimit."
+    asked = {"targets": ["Das Tempolimit soll kommen."], "actors": ["Frauke Ömmelbach"]}
+
+    def predict(abstain_below: float | None) -> Prediction:
+        classifier = StanceClassifier.from_pretrained(
+            tiny_stance_model_dir, device="cpu", abstain_below=abstain_below
+        )
+        return classifier.predict(text, **asked)[0]
+
+    plain = predict(None)
+    assert not plain.abstained
+    assert not predict(plain.confidence).abstained
+    surer = predict(min(1.0, plain.confidence + 0.01))
+    assert surer.abstained
+    assert (surer.label, surer.probabilities) == (plain.label, plain.probabilities)

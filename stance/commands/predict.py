@@ -77,6 +77,11 @@ class PredictArguments:
     """Directory of a trained model; None takes the shipped one."""
     device: str = "auto"
     """``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``."""
+    abstain_below: float | None = None
+    """Mark verdicts with a lower confidence as abstained."""
+    precision: float | None = None
+    """Instead: mark those below the confidence that gave this share of right verdicts on the
+    model's validation data."""
 
     def __post_init__(self) -> None:
         if not self.input:
@@ -99,6 +104,14 @@ class PredictArguments:
                 raise UsageError(f"{name} is {getattr(self, name)!r}; give true or false")
         if self.on_error not in ("stop", "skip"):
             raise UsageError(f"on_error is {self.on_error!r}; give stop or skip")
+        for name in ("abstain_below", "precision"):
+            value = getattr(self, name)
+            if value is None:
+                continue
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1:
+                raise UsageError(f"{name} is {value!r}; give a number above 0, at most 1, or null")
+        if self.abstain_below is not None and self.precision is not None:
+            raise UsageError("abstain_below and precision are both given; give one of them")
         if type(self.show_texts) is not int or self.show_texts < 1:
             raise UsageError(f"show_texts is {self.show_texts!r}; give a number from 1 up")
 
@@ -204,7 +217,7 @@ def predict(arguments: PredictArguments) -> None:
     documents = open_documents(inputs, arguments.columns, on_reject)
     if output is None:
         documents = islice(documents, arguments.show_texts + 1)
-    classifier = load_classifier(arguments.model_dir, arguments.device)
+    classifier = load_classifier(arguments)
     try:
         with (
             nullcontext() if output is None else open_writer(output, arguments.overwrite) as writer
@@ -240,15 +253,21 @@ def report_run(run: PredictionRun, output: Path | None, rejects: RejectFile) -> 
         logger.info("%d rows of %d texts in %s", run.rows, run.texts, output)
 
 
-def load_classifier(model_dir: str | None, device: str) -> DocumentClassifier:
+def load_classifier(arguments: PredictArguments) -> DocumentClassifier:
     """The trained model; raises ``UsageError`` if there is none that works."""
     from safetensors import SafetensorError
 
     from stance.inference import StanceClassifier
 
     try:
-        return StanceClassifier.from_pretrained(model_dir, device=device)
+        return StanceClassifier.from_pretrained(
+            arguments.model_dir,
+            device=arguments.device,
+            abstain_below=arguments.abstain_below,
+            precision=arguments.precision,
+        )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        model_dir = arguments.model_dir
         where = "the shipped model" if model_dir is None else f"model_dir {model_dir}"
         raise UsageError(f"{where} cannot be loaded: {error}") from error
 
