@@ -16,24 +16,28 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stance.agreement import (
+from stance.adjudication import (
     MAX_CELL_CHARACTERS,
     RULES,
-    Codings,
-    bootstrap_alpha,
     build_gold,
     check_disagreements_file,
     choose_gold,
-    combine_codings,
-    count_labels,
     count_origins,
     join_spans,
-    measure_agreement,
     quote_passage,
-    read_codings,
     read_decisions,
     tabulate_disagreements,
     write_agreement,
+)
+from stance.agreement import (
+    bootstrap_alpha,
+    count_labels,
+    measure_agreement,
+)
+from stance.codings import (
+    Codings,
+    combine_codings,
+    read_codings,
 )
 from stance.documents import DocumentError, read_documents
 from stance.schema import LABELS, Actor, Document, Mention, Stance, StanceLabel, Target

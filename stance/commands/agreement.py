@@ -16,18 +16,22 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from stance.agreement import (
+from stance.adjudication import (
     DISAGREEMENTS_FILE,
     RULES,
     build_gold,
     check_disagreements_file,
     choose_gold,
     count_origins,
-    measure_agreement,
-    read_codings,
     read_decisions,
     tabulate_disagreements,
     write_agreement,
+)
+from stance.agreement import (
+    measure_agreement,
+)
+from stance.codings import (
+    read_codings,
 )
 from stance.commands.overrides import quote_path, quote_paths
 from stance.locations import config_dir
