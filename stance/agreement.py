@@ -120,7 +120,7 @@ def measure_alpha(counts: NDArray[np.int64], names: Sequence[str] = LABELS) -> d
             f"all labels to compare are {used[0]}; without a second one, agreement cannot be told "
             "from chance"
         )
-    value = None if reason else float(compute_alpha(sum_up(counts).sum(axis=0)))
+    value = None if reason else float(compute_alpha(np.sum(sum_up(counts), axis=0)))
     return {"value": value, "reason": reason}
 
 

@@ -24,7 +24,7 @@ from stance.encodings import DocumentError
 from stance.evaluation import iter_pairs
 from stance.prediction_files import COLUMNS, NESTED_COLUMNS, build_prediction, parse_json
 from stance.records import READERS
-from stance.schema import LABELS, Actor, Document, Prediction, Target
+from stance.schema import LABELS, Actor, Document, Prediction, Target, quote_spans
 
 Pair = tuple[str, str, str]
 """Document, target and actor by id."""
@@ -271,10 +271,7 @@ def complete_row(
         "target_id": target.id,
         "target": target.text,
         **dict(zip(PROBABILITY_COLUMNS, probabilities, strict=True)),
-        "mentions": [
-            {"start": span.start, "end": span.end, "text": document.text[span.start : span.end]}
-            for span in actor.mentions
-        ],
+        "mentions": quote_spans(document.text, ((m.start, m.end) for m in actor.mentions)),
         "evidence": [check_passage(passage, path, line) for passage in evidence],
     }
     return build_prediction(defaults | dict(row) | fixed, locate(path, line))

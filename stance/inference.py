@@ -19,7 +19,16 @@ from stance.features import Features, TokenMention, build_features
 from stance.locations import default_model_dir
 from stance.mentions import locate_actors
 from stance.runtime import Runtime, choose_runtime
-from stance.schema import LABELS, Actor, Document, Mention, Prediction, StanceLabel, Target
+from stance.schema import (
+    LABELS,
+    Actor,
+    Document,
+    Mention,
+    Prediction,
+    StanceLabel,
+    Target,
+    quote_spans,
+)
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -213,13 +222,8 @@ class StanceClassifier:
             probabilities=tuple(float(value) for value in row),
             confidence=float(row[best]),
             abstained=float(row[best]) < self.abstain_below,
-            mentions=tuple(
-                {"start": m.start, "end": m.end, "text": text[m.start : m.end]}
-                for m in actor.mentions
-            ),
-            evidence=tuple(
-                {"start": start, "end": end, "text": text[start:end]} for start, end in shown
-            ),
+            mentions=quote_spans(text, ((m.start, m.end) for m in actor.mentions)),
+            evidence=quote_spans(text, shown),
             windows=tuple(Mention(start=start, end=end) for start, end in windows),
             warnings=features.warnings + (() if numbers else (NOT_MENTIONED,)),
             model=self.name,

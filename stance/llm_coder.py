@@ -36,7 +36,16 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from stance.encodings import detect_encoding
 from stance.locations import config_dir
-from stance.schema import LABELS, Actor, Document, Mention, Prediction, StanceLabel, Target
+from stance.schema import (
+    LABELS,
+    Actor,
+    Document,
+    Mention,
+    Prediction,
+    StanceLabel,
+    Target,
+    quote_spans,
+)
 
 if TYPE_CHECKING:
     import httpx
@@ -536,14 +545,8 @@ def build_predictions(question: Question, answer: Answer, model: str) -> list[Pr
             label=verdict.label,
             probabilities=(favor, against, neutral, none),
             confidence=1.0,
-            mentions=tuple(
-                {"start": m.start, "end": m.end, "text": document.text[m.start : m.end]}
-                for m in actor.mentions
-            ),
-            evidence=tuple(
-                {"start": start, "end": end, "text": document.text[start:end]}
-                for start, end in shown
-            ),
+            mentions=quote_spans(document.text, ((m.start, m.end) for m in actor.mentions)),
+            evidence=quote_spans(document.text, shown),
             windows=(Mention(start=0, end=len(document.text)),) if document.text else (),
             warnings=warnings,
             model=model,

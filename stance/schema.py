@@ -7,6 +7,7 @@ show up in ``model_extra`` and are written back), so a user's own columns surviv
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any, Literal, Self
 
@@ -151,6 +152,11 @@ class Document(Record):
     def evidence(self) -> dict[tuple[str, str], tuple[Mention, ...]]:
         """Annotated evidence of the gold labels by (actor id, target id)."""
         return {(stance.actor, stance.target): stance.evidence for stance in self.stances}
+
+
+def quote_spans(text: str, spans: Iterable[tuple[int, int]]) -> tuple[dict[str, Any], ...]:
+    """Stretches (start, end) of a text as predictions have them: with offsets and wording."""
+    return tuple({"start": start, "end": end, "text": text[start:end]} for start, end in spans)
 
 
 class Prediction(Record):

@@ -31,7 +31,16 @@ from stance.evaluation import iter_pairs
 from stance.features import MIN_TEXT_TOKENS
 from stance.inference import NOT_MENTIONED
 from stance.runtime import Runtime, choose_runtime
-from stance.schema import LABELS, Actor, Document, Mention, Prediction, StanceLabel, Target
+from stance.schema import (
+    LABELS,
+    Actor,
+    Document,
+    Mention,
+    Prediction,
+    StanceLabel,
+    Target,
+    quote_spans,
+)
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -175,10 +184,7 @@ class ZeroShotClassifier:
                 label=StanceLabel(LABELS[best]),
                 probabilities=tuple(probabilities.tolist()),
                 confidence=float(probabilities[best]),
-                mentions=tuple(
-                    {"start": m.start, "end": m.end, "text": document.text[m.start : m.end]}
-                    for m in actor.mentions
-                ),
+                mentions=quote_spans(document.text, ((m.start, m.end) for m in actor.mentions)),
                 windows=tuple(
                     Mention(start=start, end=end)
                     for start, end in (window.characters for window in part)

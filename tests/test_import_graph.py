@@ -40,6 +40,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("foreign_predictions", "llm_coder", "zero_shot"),
     ("robustness", "slices", "training_data"),
     ("report",),
+    ("score_table",),
     ("model_directory",),
     ("trainer",),
     ("training",),
