@@ -120,7 +120,7 @@ def measure_alpha(counts: NDArray[np.int64], names: Sequence[str] = LABELS) -> d
             f"all labels to compare are {used[0]}; without a second one, agreement cannot be told "
             "from chance"
         )
-    value = None if reason else float(compute_alpha(np.sum(sum_up(counts), axis=0)))
+    value = None if reason else float(compute_alpha(sum_up(counts).sum(axis=0)))
     return {"value": value, "reason": reason}
 
 
@@ -164,7 +164,7 @@ def bootstrap_alpha(
     draws = np.random.default_rng(seed).multinomial(
         documents, np.full(documents, 1 / documents), size=resamples
     )
-    alphas = compute_alpha(draws @ by_document)
+    alphas = compute_alpha(draws.astype(np.float64) @ by_document)
     defined = alphas[~np.isnan(alphas)]
     result["without_alpha"] = len(alphas) - len(defined)
     if not len(defined):
