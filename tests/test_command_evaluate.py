@@ -285,3 +285,5 @@ def test_two_runs_are_compared(tmp_path: Path, gold_file: Path) -> None:
     assert "difference +0.000 [+0.000, +0.000], p = 1.0000" in output.getvalue()
     with pytest.raises(ValueError, match="give the folders of two"):
         compare_runs(runs[:1], str(tmp_path / "both"), 0, Console(file=output))
+    with pytest.raises(ValueError, match="give the output_dir of an evaluation"):
+        compare_runs([runs[0], str(tmp_path / "nirgends")], str(tmp_path), 0, Console(file=output))

@@ -297,7 +297,12 @@ def compare_runs(runs: Any, output_dir: str, seed: int, console: Console) -> Non
         raise ValueError(f"compare is {runs!r}; give the folders of two evaluations")
     rows = []
     for run in runs:
-        lines = (Path(run) / PREDICTIONS_FILE).read_text(encoding="utf-8").splitlines()
+        file = Path(run) / PREDICTIONS_FILE
+        if not file.is_file():
+            raise ValueError(
+                f"compare: there is no {file}; give the output_dir of an evaluation, which has it"
+            )
+        lines = file.read_text(encoding="utf-8").splitlines()
         rows.append([json.loads(line) for line in lines])
     result = {"first_run": runs[0], "second_run": runs[1]} | compare_predictions(*rows, seed=seed)
     file = Path(output_dir) / COMPARISON_FILE
