@@ -210,7 +210,8 @@ def bin_confidence(
         ``lower``, ``upper``, ``n``, mean ``confidence`` and ``accuracy``.
 
     Raises:
-        ValueError: for wrong shapes, indices outside the columns, no rows, or fewer than one bin.
+        ValueError: for wrong shapes, indices outside the columns, no rows, fewer than two columns
+            or fewer than one bin.
     """
     matrix, truth = _check_pair(probabilities, gold)
     if bins < 1:
@@ -302,9 +303,14 @@ def _check_matrix(probabilities: ArrayLike) -> NDArray[np.float64]:
 def _check_pair(
     probabilities: ArrayLike, gold: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    matrix, truth = _check_matrix(probabilities), np.asarray(gold)
-    if not len(matrix):
+    truth = np.asarray(gold)
+    if not truth.size and not np.size(probabilities):
         raise ValueError("no labelled pair to score; give at least one")
+    matrix = _check_matrix(probabilities)
+    if matrix.shape[1] < 2:
+        raise ValueError(
+            f"probabilities of {matrix.shape[1]} classes; give a column for each of two or more"
+        )
     if truth.shape != (len(matrix),):
         raise ValueError(f"gold must have the shape ({len(matrix)},), got {truth.shape}")
     if truth.dtype.kind not in "iu":

@@ -1,4 +1,5 @@
-"""Scores against scikit-learn, a slow reference for the calibration error, and hand-made cases."""
+"""Scores against scikit-learn and torchmetrics, a slow reference for the calibration error, and
+hand-made cases."""
 
 from __future__ import annotations
 
@@ -9,8 +10,10 @@ from itertools import pairwise
 import krippendorff
 import numpy as np
 import pytest
-from hypothesis import given, settings
+import torch
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from sklearn.calibration import calibration_curve
 from sklearn.metrics import (
     accuracy_score,
     brier_score_loss,
@@ -22,6 +25,7 @@ from sklearn.metrics import (
 
 from stance.metrics import (
     SMALLEST_PROBABILITY,
+    bin_confidence,
     brier_score,
     count_confusions,
     encode_labels,
@@ -39,10 +43,12 @@ label_pairs = st.lists(st.tuples(st.sampled_from(LABELS), st.sampled_from(LABELS
 
 
 @st.composite
-def probabilities_and_gold(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
+def probabilities_and_gold(
+    draw: st.DrawFn, highest_weight: int = 5
+) -> tuple[np.ndarray, np.ndarray]:
     rows = draw(st.integers(1, 40))
     # Small integer weights also give confidences of exactly 1, 1/2, 1/3, on the edges of bins.
-    weight = st.integers(0, 5)
+    weight = st.integers(0, highest_weight)
     row = st.tuples(weight, weight, weight, weight).filter(any)
     weights = np.array(draw(st.lists(row, min_size=rows, max_size=rows)), dtype=float)
     gold = draw(st.lists(st.integers(0, 3), min_size=rows, max_size=rows))
@@ -161,11 +167,54 @@ def test_calibration_error_agrees_with_the_slow_reference(
 
 
 @settings(deadline=None, max_examples=50)
+@given(probabilities_and_gold(), st.integers(1, 20))
+def test_bins_agree_with_sklearn(case: tuple[np.ndarray, np.ndarray], bins: int) -> None:
+    """Also on the edges: as ours, the bins of its reliability curve are (lower, upper]."""
+    probabilities, gold = case
+    found = bin_confidence(probabilities, gold, bins)
+    right = probabilities.argmax(axis=1) == gold
+    accuracy, confidence = calibration_curve(right, probabilities.max(axis=1), n_bins=bins)
+    assert [row["accuracy"] for row in found] == pytest.approx(accuracy, abs=1e-9)
+    assert [row["confidence"] for row in found] == pytest.approx(confidence, abs=1e-9)
+    assert sum(row["n"] for row in found) == len(gold)
+
+
+@settings(deadline=None, max_examples=50)
+@given(probabilities_and_gold(highest_weight=1_000), st.integers(1, 20))
+def test_calibration_error_agrees_with_torchmetrics(
+    case: tuple[np.ndarray, np.ndarray], bins: int
+) -> None:
+    """Its bins are [lower, upper), with one of its own for 1; ours are (lower, upper], as in
+    Guo et al. (2017). So rows with a confidence on an edge are left out."""
+    from torchmetrics.functional.classification import multiclass_calibration_error
+
+    probabilities, gold = case
+    steps = probabilities.max(axis=1) * bins
+    inside = abs(steps - steps.round()) > 1e-9
+    assume(inside.any())
+    probabilities, gold = probabilities[inside], gold[inside]
+    with pytest.MonkeyPatch.context() as patch:
+        # It rounds confidences to single precision, which would hide differences below 1e-6.
+        patch.setattr(torch.Tensor, "float", torch.Tensor.double)
+        expected = multiclass_calibration_error(
+            torch.tensor(probabilities), torch.tensor(gold), num_classes=4, n_bins=bins, norm="l1"
+        )
+    found = expected_calibration_error(probabilities, gold, bins)
+    assert found == pytest.approx(expected.item(), abs=1e-9)
+
+
+def test_a_confidence_on_an_edge_belongs_to_the_bin_below() -> None:
+    probabilities, gold = [[0.5, 0.5, 0, 0], [0.75, 0.25, 0, 0], [1, 0, 0, 0]], [0, 0, 0]
+    found = bin_confidence(probabilities, gold, bins=4)
+    assert [(row["lower"], row["upper"]) for row in found] == [(0.25, 0.5), (0.5, 0.75), (0.75, 1)]
+
+
+@settings(deadline=None, max_examples=50)
 @given(probabilities_and_gold())
 def test_brier_and_likelihood_agree_with_sklearn(case: tuple[np.ndarray, np.ndarray]) -> None:
     probabilities, gold = case
     brier = brier_score_loss(gold, probabilities, labels=range(4), scale_by_half=False)
-    assert brier_score(probabilities, gold) == pytest.approx(brier)
+    assert brier_score(probabilities, gold) == pytest.approx(brier, abs=1e-9)
     floored = np.maximum(probabilities, SMALLEST_PROBABILITY)
     floored /= floored.sum(axis=1, keepdims=True)
     loss = log_loss(gold, floored, labels=range(4))
@@ -193,11 +242,26 @@ def test_confident_and_half_wrong_is_badly_calibrated() -> None:
         ([0.5, 0.5], [0, 1], "shape"),
         ([[0.5, 0.5]], [0, 1], "shape"),
         (np.zeros((0, 4)), [], "no labelled pair"),
+        ([], [], "no labelled pair"),
+        ([[1.0]], [0], "probabilities of 1 classes; give a column for each of two or more"),
+        ([[]], [0], "probabilities of 0 classes"),
     ],
 )
 def test_wrong_probabilities_are_refused(probabilities: object, gold: object, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        expected_calibration_error(probabilities, gold)  # type: ignore[arg-type]
+    for score in (expected_calibration_error, brier_score, negative_log_likelihood):
+        with pytest.raises(ValueError, match=message):
+            score(probabilities, gold)  # type: ignore[arg-type]
+
+
+def test_one_pair_and_a_single_class_are_scored() -> None:
+    one = score_probabilities([[0.7, 0.1, 0.1, 0.1]], [0])
+    assert one["ece"] == pytest.approx(0.3)
+    assert one["brier"] == pytest.approx(0.3**2 + 3 * 0.1**2)
+    assert one["nll"] == pytest.approx(-math.log(0.7))
+    same = score_probabilities([[0.7, 0.1, 0.1, 0.1]] * 5, [0] * 5)
+    assert same == pytest.approx(one)
+    with pytest.raises(ValueError, match="bins must be at least 1, got 0"):
+        expected_calibration_error([[0.7, 0.3]], [0], bins=0)
 
 
 @settings(deadline=None, max_examples=50)
