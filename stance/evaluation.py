@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -29,9 +31,13 @@ from stance.metrics import (
 )
 from stance.schema import LABELS, Actor, Document, Prediction, StanceLabel, Target
 
+logger = logging.getLogger(__name__)
+
 METRICS_FILE, PREDICTIONS_FILE = "metrics.json", "predictions.jsonl"
 DOCUMENTS_PER_CALL = 256
 """Enough for the classifier to sort by length, few enough for a progress bar to move."""
+SECONDS_BETWEEN_LINES = 60.0
+"""Of progress, where there is no terminal to show a bar."""
 
 
 class Classifier(Protocol):
@@ -77,7 +83,10 @@ def evaluate_documents(
 
 
 def predict_pairs(
-    classifier: Classifier, documents: Sequence[Document], show_progress: bool = False
+    classifier: Classifier,
+    documents: Sequence[Document],
+    show_progress: bool = False,
+    documents_per_call: int = DOCUMENTS_PER_CALL,
 ) -> list[Prediction]:
     """The classifier's predictions; documents without actors or targets ask for none."""
     from tqdm import tqdm
@@ -87,10 +96,14 @@ def predict_pairs(
     # disable=None: no bar where the output is not a terminal.
     disable = None if show_progress else True
     with tqdm(total=len(asked), unit="text", desc="predicting", disable=disable) as bar:
-        for start in range(0, len(asked), DOCUMENTS_PER_CALL):
-            part = asked[start : start + DOCUMENTS_PER_CALL]
+        said = time.monotonic()
+        for start in range(0, len(asked), documents_per_call):
+            part = asked[start : start + documents_per_call]
             predictions += classifier.predict(part)
             bar.update(len(part))
+            if show_progress and bar.disable and time.monotonic() - said > SECONDS_BETWEEN_LINES:
+                said = time.monotonic()
+                logger.info("%d of %d texts predicted", start + len(part), len(asked))
     return predictions
 
 

@@ -84,6 +84,7 @@ def write_report(
     page = environment.get_template(TEMPLATE).render(
         metrics=metrics,
         systems=list_systems(metrics),
+        failures=list_failures(metrics),
         labels=LABELS,
         checks=CHECKS,
         slices=by_property,
@@ -95,8 +96,15 @@ def write_report(
 
 
 def list_systems(metrics: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """The scores of the model, the baselines and other systems, by name, the model first."""
-    return {metrics["model"]["name"]: metrics, **metrics["baselines"], **metrics["systems"]}
+    """The scores of the model, the baselines and other systems, by name, the model first; systems
+    that failed have none."""
+    others = {name: found for name, found in metrics["systems"].items() if "error" not in found}
+    return {metrics["model"]["name"]: metrics, **metrics["baselines"], **others}
+
+
+def list_failures(metrics: Mapping[str, Any]) -> dict[str, str]:
+    """What went wrong with the systems that failed, by name."""
+    return {name: found["error"] for name, found in metrics["systems"].items() if "error" in found}
 
 
 def find_worst_errors(

@@ -8,7 +8,7 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from stance.report import list_systems
+from stance.report import list_failures, list_systems
 
 
 def describe_scored(metrics: Mapping[str, Any]) -> str:
@@ -47,7 +47,8 @@ def build_table(metrics: Mapping[str, Any]) -> Table:
 
 
 def list_notes(metrics: Mapping[str, Any]) -> list[str]:
-    """What a reader of the table has to know: classes left out, pairs not scored, calibration."""
+    """What a reader of the table has to know: classes left out, pairs not scored, calibration,
+    systems that failed."""
     counts, calibration = metrics["counts"], metrics["calibration"]
     notes = [
         f"{counts['documents']:,} texts, {counts['pairs']:,} pairs, of which "
@@ -58,7 +59,7 @@ def list_notes(metrics: Mapping[str, Any]) -> list[str]:
         "Krippendorff's alpha with the gold: "
         + ("not defined" if metrics["alpha"] is None else f"{metrics['alpha']:.3f}"),
     ]
-    for name, scores in {**metrics["baselines"], **metrics["systems"]}.items():
+    for name, scores in list(list_systems(metrics).items())[1:]:
         against = scores["against_model"]["macro_f1"]
         if against["interval"]:
             low, high = against["interval"]
@@ -66,6 +67,7 @@ def list_notes(metrics: Mapping[str, Any]) -> list[str]:
                 f"macro-F1 against {name}: {against['difference']:+.3f} [{low:+.3f}, {high:+.3f}], "
                 f"p = {against['p_value']:.4f}"
             )
+    notes += [f"{name} failed: {error}" for name, error in list_failures(metrics).items()]
     if metrics["intervals"]["documents"] < 2:
         notes.append("all pairs are of one text: no intervals")
     if metrics["direction"] is not None:

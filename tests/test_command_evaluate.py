@@ -49,6 +49,9 @@ RECORDS = [
 class FakeStanceClassifier:
     """Takes every actor to be in favor."""
 
+    name = "fake-model"
+    has_probabilities = True
+
     @classmethod
     def from_pretrained(cls, path: str | None = None, device: str = "auto") -> FakeStanceClassifier:
         return cls()
@@ -260,6 +263,94 @@ def test_predictions_from_elsewhere_are_scored_beside_the_model(
     assert other["against_model"]["only_first_right"] == 2
     assert "andere" in printed
     assert "andere" in (tmp_path / "scores" / "report.html").read_text(encoding="utf-8")
+
+
+class LostSystem(FakeStanceClassifier):
+    """Answers once, and then no more."""
+
+    name = "lost"
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def predict(self, documents: Iterable[Document]) -> list[Prediction]:
+        self.asked += 1
+        if self.asked > 1:
+            raise RuntimeError("the device\nis gone")
+        return super().predict(documents)
+
+
+@pytest.mark.usefixtures("fake_model")
+def test_a_system_that_is_lost_midway_costs_only_its_own_row(
+    tmp_path: Path, gold_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second = FakeStanceClassifier()
+    second.name = "second"
+    waiting: list[Any] = [LostSystem(), second]
+    monkeypatch.setattr("stance.commands.evaluate.load_system", lambda *_: waiting.pop(0))
+    monkeypatch.setattr("stance.commands.evaluate.SYSTEM_DOCUMENTS_PER_CALL", 1)
+    unreachable = "{kind: llm, base_url: 'http://127.0.0.1:9/v1', model: x}"
+    arguments = compose_arguments(
+        f"data.path={gold_file}",
+        f"output_dir={tmp_path}",
+        "baselines=[]",
+        f"systems=[{unreachable}, {unreachable}]",
+    )
+    output = io.StringIO()
+    with pytest.raises(ValueError, match="no scores of lost, see above; all else is written"):
+        evaluate(arguments, Console(file=output, width=140))
+    metrics = json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))
+    assert metrics["accuracy"] == 0.5
+    assert metrics["systems"]["lost"] == {"error": "RuntimeError: the device is gone"}
+    assert metrics["systems"]["second"]["against_model"]["changed_labels"] == 0
+    rows = (tmp_path / "predictions.jsonl").read_text(encoding="utf-8").splitlines()
+    assert len(rows) == 6
+    said = "lost failed: RuntimeError: the device is gone"
+    assert said in output.getvalue()
+    report = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "lost failed and has no scores:</strong> RuntimeError: the device is gone" in report
+
+
+@pytest.mark.usefixtures("fake_model")
+def test_an_endpoint_that_is_down_is_named(tmp_path: Path, gold_file: Path) -> None:
+    pytest.importorskip("httpx", reason="the extra llm is missing")
+    llm = "{kind: llm, base_url: 'http://127.0.0.1:9/v1', model: LLM, attempts: 1}"
+    arguments = compose_arguments(
+        f"data.path={gold_file}", f"output_dir={tmp_path}", "baselines=[]", f"systems=[{llm}]"
+    )
+    with pytest.raises(ValueError, match="no scores of LLM"):
+        evaluate(arguments, Console(file=io.StringIO()))
+    metrics = json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))
+    assert "no connection to http://127.0.0.1:9/v1" in metrics["systems"]["LLM"]["error"]
+    assert (tmp_path / "report.html").is_file()
+
+
+def test_another_model_is_a_system(
+    tmp_path: Path, gold_file: Path, tiny_stance_model_dir: Path
+) -> None:
+    common = (
+        f"data.path={gold_file}",
+        f"output_dir={tmp_path / 'scores'}",
+        f"model_dir={tiny_stance_model_dir}",
+        "device=cpu",
+        "baselines=[]",
+    )
+    other = f"kind: model, model_dir: '{tiny_stance_model_dir}'"
+    metrics, printed = run_evaluate(
+        compose_arguments(*common, f"systems=[{{{other}, name: zweites}}]")
+    )
+    scores = metrics["systems"]["zweites"]
+    assert scores["macro_f1"] == metrics["macro_f1"]
+    assert scores["calibration"] == metrics["calibration"]
+    assert scores["against_model"]["macro_f1"]["p_value"] == 1
+    assert "macro-F1 against zweites: +0.000" in printed
+    for system, message in (
+        (other, f"two systems are called '{tiny_stance_model_dir.name}'"),
+        (f"{other}, nmae: x", "kind model: there is no nmae"),
+        ("kind: model", "kind model: 'model_dir'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            run_evaluate(compose_arguments(*common, f"systems=[{{{system}}}]"))
 
 
 def test_an_unknown_kind_of_system_is_named(gold_file: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from stance.evaluation import (
     TrainingData,
     evaluate_documents,
     hash_documents,
+    predict_pairs,
     score_baselines,
     score_predictions,
     write_evaluation,
@@ -86,6 +88,21 @@ class FakeClassifier:
                     )
                     predictions.append(prediction)
         return predictions
+
+
+def test_progress_is_said_line_by_line_where_no_bar_can_be_shown(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("stance.evaluation.SECONDS_BETWEEN_LINES", -1)
+    documents = [build_document(f"d{number}", "favor") for number in range(5)]
+    classifier = FakeClassifier(0.7, 0.1, 0.1, 0.1)
+    with caplog.at_level(logging.INFO, "stance.evaluation"):
+        assert not predict_pairs(classifier, [])
+        predict_pairs(classifier, documents)
+        assert not caplog.messages
+        predict_pairs(classifier, documents, show_progress=True, documents_per_call=2)
+    assert caplog.messages == [f"{count} of 5 texts predicted" for count in (2, 4, 5)]
+    assert classifier.asked == [document.id for document in documents] * 2
 
 
 def test_unlabelled_pairs_are_predicted_and_not_scored_and_authors_count() -> None:

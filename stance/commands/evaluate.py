@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -26,10 +27,14 @@ if TYPE_CHECKING:
     from stance.evaluation import EvaluationResult, TrainingData
     from stance.slices import Slice
 
+logger = logging.getLogger(__name__)
+
 SLICES_FILE, COMPARISON_FILE, ANSWERS_FILE = "slices.csv", "comparison.json", "llm_answers.jsonl"
 PROBABILISTIC = ("calibration", "direction", "abstention", "reliability")
 """Entries of metrics.json that need probabilities; null for a system that gives none."""
-SYSTEM_KINDS = ("predictions", "hub", "llm")
+SYSTEM_KINDS = ("predictions", "model", "hub", "llm")
+SYSTEM_DOCUMENTS_PER_CALL = 16
+"""Few, as others can be slow: what is asked at once is how often progress shows."""
 FILE_CORPORA = ("newsstance", "file")
 """Names with which ``data.path`` is a file of documents; else it is where the corpus lies."""
 BLIND_BASELINES = ("majority", "position")
@@ -66,8 +71,9 @@ class EvaluateArguments:
     """Baselines to train and score."""
     systems: Sequence[Mapping[str, Any]] = ()
     """Other systems to score on the same pairs, each a ``kind`` with what it needs: ``predictions``
-    (``path`` of a file made elsewhere), ``hub`` (``model``, a name or directory, and
-    ``label_names``), ``llm`` (arguments of ``stance.llm_coder.LlmCoderArguments``)."""
+    (``path`` of a file made elsewhere), ``model`` (``model_dir`` of a trained stance model, and a
+    ``name`` for it), ``hub`` (``model``, a name or directory, and ``label_names``), ``llm``
+    (arguments of ``stance.llm_coder.LlmCoderArguments``)."""
     slices: Sequence[str] = ()
     """Keys of the documents' own by which scores are sliced too, beside target, actor and so on."""
     robustness: bool = False
@@ -161,9 +167,12 @@ def build_arguments(config: DictConfig, output_dir: str) -> EvaluateArguments:
 def evaluate(arguments: EvaluateArguments, console: Console) -> None:
     """Predict, score, train and score the baselines, write the files, print a table.
 
+    The files are written before other systems are asked, and again with their scores.
+
     Raises:
         ValueError: for documents that cannot be read or have nothing to score (DocumentError among
-            them), an unknown corpus or split, or a key to slice by that no document has.
+            them), an unknown corpus or split, a key to slice by that no document has, or a system
+            that cannot be loaded; once all is written, if a system failed.
         OSError: for files that are not there or cannot be written.
     """
     from stance.evaluation import (
@@ -172,10 +181,8 @@ def evaluate(arguments: EvaluateArguments, console: Console) -> None:
         describe_versions,
         predict_pairs,
         score_predictions,
-        write_evaluation,
     )
     from stance.inference import StanceClassifier
-    from stance.report import REPORT_FILE, write_report
     from stance.robustness import measure_robustness
     from stance.slices import score_slices, tabulate_properties
 
@@ -186,6 +193,10 @@ def evaluate(arguments: EvaluateArguments, console: Console) -> None:
     properties = tabulate_properties(documents, seen, arguments.slices)
     others = [load_system(system, documents, arguments) for system in arguments.systems]
     classifier = StanceClassifier.from_pretrained(arguments.model_dir, device=arguments.device)
+    names = [classifier.name, *arguments.baselines, *(other.name for other in others)]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"two systems are called {name!r}; give each another name")
     predictions = predict_pairs(classifier, documents, show_progress=True)
     result = score_predictions(documents, predictions, arguments.labels)
     context: dict[str, Any] = assess_rows(result.rows, arguments.seed)
@@ -202,14 +213,6 @@ def evaluate(arguments: EvaluateArguments, console: Console) -> None:
         console.print(f"training {' and '.join(arguments.baselines)} ...", style="dim")
     baselines = train_baselines(arguments, training, documents, arguments.baselines)
     systems: dict[str, dict[str, Any]] = {}
-    for other in others:
-        if other.name in (result.rows[0]["model"], *baselines, *systems):
-            raise ValueError(f"two systems are called {other.name!r}; give each another name")
-        console.print(f"asking {escape(other.name)} ...", style="dim")
-        scored = score_predictions(documents, predict_pairs(other, documents), arguments.labels)
-        systems[other.name] = compare_with_model(scored, result, arguments.seed)
-        if not other.has_probabilities:
-            systems[other.name] |= dict.fromkeys(PROBABILISTIC)
     slices = score_slices(result.rows, properties)
     context |= {
         "baselines": {
@@ -223,17 +226,22 @@ def evaluate(arguments: EvaluateArguments, console: Console) -> None:
         "command": arguments.command,
         "versions": describe_versions(),
     }
+    files = write_files(arguments.output_dir, result, context, documents, slices)
+    for other in others:
+        console.print(f"asking {escape(other.name)} ...", style="dim")
+        systems[other.name] = score_system(other, documents, result, arguments)
+    if others:
+        files = write_files(arguments.output_dir, result, context, documents, slices)
     metrics = result.metrics | context
-    files = [*write_evaluation(result, arguments.output_dir, context)]
-    files += [Path(arguments.output_dir) / name for name in (SLICES_FILE, REPORT_FILE)]
-    write_slices(files[-2], slices)
-    write_report(files[-1], metrics, result.rows, documents, slices)
     console.print(describe_scored(metrics), soft_wrap=True)
     console.print(build_table(metrics))
     for note in list_notes(metrics):
         console.print(escape(note))
     for file in files:
         console.print(f"written: {escape(str(file))}", soft_wrap=True)
+    failed = [name for name, found in systems.items() if "error" in found]
+    if failed:
+        raise ValueError(f"no scores of {', '.join(failed)}, see above; all else is written")
 
 
 def train_baselines(
@@ -270,6 +278,16 @@ def load_system(
             from stance.foreign_predictions import read_foreign_predictions
 
             return read_foreign_predictions(documents=documents, **settings)
+        if kind == "model":
+            from stance.inference import StanceClassifier
+
+            classifier = StanceClassifier.from_pretrained(
+                settings.pop("model_dir"), device=arguments.device
+            )
+            classifier.name = settings.pop("name", classifier.name)
+            if settings:
+                raise TypeError(f"there is no {', '.join(settings)}")
+            return classifier
         if kind == "hub":
             from stance.zero_shot import ZeroShotClassifier
 
@@ -281,6 +299,32 @@ def load_system(
         return LlmCoder(LlmCoderArguments(**{"cache_file": cache} | settings))
     except (TypeError, KeyError) as error:
         raise ValueError(f"systems, kind {kind}: {error}; see configs/evaluate.yaml") from error
+
+
+def score_system(
+    system: Any,
+    documents: Sequence[Document],
+    model: EvaluationResult,
+    arguments: EvaluateArguments,
+) -> dict[str, Any]:
+    """A system's entry in metrics.json: its scores, or as ``error`` why there are none."""
+    from stance.evaluation import predict_pairs, score_predictions
+
+    try:
+        predictions = predict_pairs(
+            system,
+            documents,
+            show_progress=True,
+            documents_per_call=SYSTEM_DOCUMENTS_PER_CALL,
+        )
+        scored = score_predictions(documents, predictions, arguments.labels)
+        entry = compare_with_model(scored, model, arguments.seed)
+    except (ValueError, OSError) as error:
+        return {"error": " ".join(str(error).split())}
+    except Exception as error:  # whatever comes up in the code of others, it costs only their row
+        logger.exception("%s failed", system.name)
+        return {"error": " ".join(f"{type(error).__name__}: {error}".split())}
+    return entry if system.has_probabilities else entry | dict.fromkeys(PROBABILISTIC)
 
 
 def compare_runs(runs: Any, output_dir: str, seed: int, console: Console) -> None:
@@ -340,6 +384,24 @@ def summarise_slices(slices: Sequence[Slice]) -> dict[str, dict[str, Any]]:
         else:
             entry["values"].append(asdict(one))
     return summary
+
+
+def write_files(
+    output_dir: str,
+    result: EvaluationResult,
+    context: dict[str, Any],
+    documents: Sequence[Document],
+    slices: Sequence[Slice],
+) -> list[Path]:
+    """Write metrics.json, predictions.jsonl, the table of slices and the report; their paths."""
+    from stance.evaluation import write_evaluation
+    from stance.report import REPORT_FILE, write_report
+
+    files = [*write_evaluation(result, output_dir, context)]
+    files += [Path(output_dir) / name for name in (SLICES_FILE, REPORT_FILE)]
+    write_slices(files[-2], slices)
+    write_report(files[-1], result.metrics | context, result.rows, documents, slices)
+    return files
 
 
 def write_slices(path: Path, slices: Sequence[Slice]) -> None:
