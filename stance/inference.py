@@ -29,6 +29,7 @@ from stance.schema import (
     Target,
     quote_spans,
 )
+from stance.withholding import withhold
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
 CALIBRATION_FILE = "calibration.json"
 NOT_MENTIONED = "the text does not mention the actor; not read by the model"
+NOT_SHOWN = "a baseline that is not shown the {}"
+"""Said of each verdict of a model that was trained without the text or the target."""
 
 
 class StanceClassifier:
@@ -45,6 +48,8 @@ class StanceClassifier:
     Build it with ``StanceClassifier.from_pretrained``. ``predict`` takes documents or a single
     text, ``iter_predict`` streams.
     """
+
+    has_probabilities = True
 
     def __init__(
         self,
@@ -156,7 +161,8 @@ class StanceClassifier:
             if not examples:
                 missing = "targets" if not document.targets else "actors"
                 raise ValueError(f"document {document.id!r} has no {missing} to ask about")
-            features = [self._build(example) for example in examples]
+            shown = withhold(document, self.model.config.withhold)
+            features = [self._build(example) for example in build_examples([shown])]
             waiting.append((document, examples, features))
             tokens += sum(feature.tokens for feature in features)
             if tokens >= buffer_tokens:
@@ -205,9 +211,15 @@ class StanceClassifier:
         actor, text = example.actors[position], example.document.text
         numbers = sorted({m.window for m in features.mentions if m.actor == position})
         windows = [features.windows[number].characters for number in numbers]
+        withheld = self.model.config.withhold
+        warnings = features.warnings + (() if numbers else (NOT_MENTIONED,))
+        if withheld is not None:
+            warnings += (NOT_SHOWN.format(withheld),)
+        if withheld == "text":
+            windows = []  # what was read in its place has no offsets in the text
         best = int(row.argmax())
         shown: list[tuple[int, int]] = []
-        if LABELS[best] != StanceLabel.NONE:
+        if LABELS[best] != StanceLabel.NONE and withheld != "text":
             shown = choose_sentences(
                 [features.windows[number] for number in numbers],
                 [reading.words[position, number] for number in numbers],
@@ -225,7 +237,7 @@ class StanceClassifier:
             mentions=quote_spans(text, ((m.start, m.end) for m in actor.mentions)),
             evidence=quote_spans(text, shown),
             windows=tuple(Mention(start=start, end=end) for start, end in windows),
-            warnings=features.warnings + (() if numbers else (NOT_MENTIONED,)),
+            warnings=warnings,
             model=self.name,
         )
 

@@ -43,6 +43,8 @@ class StanceConfig(PreTrainedConfig):
         word_attention: whether the model learns which words of a window are an actor's (see
             ``stance.attribution``); without it they are the sentences of the mentions.
         notice: something every user of the model must know, such as a restrictive licence.
+        withhold: ``text`` or ``target``, which the model was trained without and is not shown (see
+            ``stance.withholding``); None for a model that reads both.
     """
 
     model_type = "stance"
@@ -55,6 +57,7 @@ class StanceConfig(PreTrainedConfig):
         head_dropout: float = 0.1,
         word_attention: bool = False,
         notice: str | None = None,
+        withhold: str | None = None,
         **kwargs: Any,
     ) -> None:
         self.encoder = encoder or {}
@@ -63,6 +66,7 @@ class StanceConfig(PreTrainedConfig):
         self.head_dropout = head_dropout
         self.word_attention = word_attention
         self.notice = notice
+        self.withhold = withhold
         kwargs.setdefault("id2label", dict(enumerate(LABELS)))
         kwargs.setdefault("label2id", {label: number for number, label in enumerate(LABELS)})
         super().__init__(**kwargs)

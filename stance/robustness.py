@@ -18,12 +18,10 @@ from stance.corpora.target_variants import find_variant
 from stance.evaluation import Classifier, predict_pairs, score_predictions
 from stance.names import looks_like_person
 from stance.schema import Actor, Document, Mention, Prediction, StanceLabel
+from stance.withholding import WITHHELD, withhold
 
 Key = tuple[str, str, str]
 """Document, actor and target of a pair, by id."""
-
-NO_TARGET = "…"
-"""Stands for the target where it is removed."""
 
 
 def measure_robustness(
@@ -48,7 +46,7 @@ def measure_robustness(
         persons whose label changes when all persons get invented names. For each the number of
         pairs as ``..._n``; the rate is None where the check applies to nothing.
         ``text_removed_macro_f1``, ``target_removed_macro_f1``: the score when the text holds
-        nothing but the actors' names, and when the target is ``NO_TARGET``.
+        nothing but the actors' names, and when the target is removed (``stance.withholding``).
     """
     draw = random.Random(seed)
     before = {key_of(prediction): prediction.label for prediction in predictions}
@@ -100,8 +98,8 @@ def measure_robustness(
                 expected[key] = before[key]
     compare("name_replacement_changed", renamed, expected, same=False)
 
-    for name, alter in (("text", remove_text), ("target", remove_targets)):
-        altered = [alter(document) for document in documents]
+    for name in WITHHELD:
+        altered = [withhold(document, name) for document in documents]
         scored = score_predictions(altered, predict_pairs(classifier, altered), candidate_labels)
         result[f"{name}_removed_macro_f1"] = scored.metrics["macro_f1"]
     return result
@@ -199,26 +197,3 @@ def rename_actors(document: Document, names: Mapping[str, str]) -> Document:
         for actor in document.actors
     )
     return document.model_copy(update={"text": "".join(pieces), "actors": actors, "stances": ()})
-
-
-def remove_text(document: Document) -> Document:
-    """The document with a text that is only the list of its actors; gold stances are kept."""
-    text, actors = "", []
-    for actor in document.actors:
-        mentions: tuple[Mention, ...] = ()
-        if actor.mentions:
-            first = actor.mentions[0]
-            named = document.text[first.start : first.end]
-            mentions = (Mention(start=len(text), end=len(text) + len(named)),)
-            text += f"{named}. "
-        actors.append(actor.model_copy(update={"mentions": mentions}))
-    stances = tuple(stance.model_copy(update={"evidence": ()}) for stance in document.stances)
-    return document.model_copy(
-        update={"text": text or NO_TARGET, "actors": tuple(actors), "stances": stances}
-    )
-
-
-def remove_targets(document: Document) -> Document:
-    """The document with ``NO_TARGET`` for each target; gold stances are kept."""
-    targets = tuple(target.model_copy(update={"text": NO_TARGET}) for target in document.targets)
-    return document.model_copy(update={"targets": targets})

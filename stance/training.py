@@ -41,6 +41,7 @@ from stance.runtime import Runtime, choose_runtime
 from stance.schema import Document
 from stance.trainer import StanceTrainer, balance_classes
 from stance.weights import load_model, load_tokenizer
+from stance.withholding import check_withheld, withhold
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +51,7 @@ LIMITATIONS = (
     "Mentions must be given or found by name: an actor named only by a role is not seen.",
     "Most training texts are synthetic news or party statements; check scores on your own texts.",
 )
+BLIND = "A baseline that is not shown the {}, to see what can be known without; not for other use."
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,11 @@ class ModelArguments:
     """A new head learns which words are an actor's; without it they are the mentions' sentences."""
     license: str = "unknown"
     notice: str | None = None
+    withhold: str | None = None
+    """``text`` or ``target``: train a baseline that does not see it; null shows both."""
+
+    def __post_init__(self) -> None:
+        check_withheld(self.withhold)
 
 
 @dataclass(frozen=True)
@@ -197,6 +204,7 @@ def train_model(
     metrics = write_model(model_dir, model, tokenizer, validation, runtime)
     manifest = build_manifest(model_arguments, arguments, data, trainer, time.time() - started)
     write_json(model_dir / MANIFEST_FILE, manifest)
+    withheld = model_arguments.withhold
     write_model_card(
         model_dir,
         name=output_dir.name,
@@ -207,7 +215,7 @@ def train_model(
             scores | {"data": {"corpus": name, "split": "validation"}}
             for name, scores in metrics.items()
         ],
-        limitations=LIMITATIONS,
+        limitations=(*([BLIND.format(withheld)] if withheld else []), *LIMITATIONS),
     )
     return metrics
 
@@ -262,6 +270,7 @@ def load_start(arguments: ModelArguments) -> tuple[StanceModel, PreTrainedTokeni
             freeze_embeddings=arguments.freeze_embeddings,
             notice=arguments.notice,
         )
+    model.config.withhold = arguments.withhold
     model.freeze_layers(arguments.freeze_layers)
     return model, tokenizer
 
@@ -277,7 +286,9 @@ def resolve_model(name_or_path: str) -> str:
 def encode_documents(
     documents: Sequence[Document], tokenizer: PreTrainedTokenizerFast, config: StanceConfig
 ) -> list[Features]:
-    """Features of all labelled examples of the documents; cut targets are counted in the log."""
+    """Features of all labelled examples of the documents, without what the model is not shown; cut
+    targets are counted in the log."""
+    shown = (withhold(document, config.withhold) for document in documents)
     features = [
         build_features(
             example,
@@ -285,7 +296,7 @@ def encode_documents(
             max_tokens=config.max_tokens,
             overlap_tokens=config.overlap_tokens,
         )
-        for example in build_examples(documents, labelled_only=True)
+        for example in build_examples(shown, labelled_only=True)
     ]
     marked = [feature.warnings for feature in features if feature.warnings]
     if marked:

@@ -50,6 +50,17 @@ def test_every_config_composes_and_fits_its_arguments(override: str) -> None:
         assert bool(validation) == bool(stage["data"]["validation"] or stage["validate_on"])
 
 
+def test_the_baselines_that_do_not_see_it_all_are_the_shipped_recipe() -> None:
+    with initialize_config_dir(str(config_dir()), version_base="1.3"):
+        shipped, text_only, target_only = (
+            compose("train", overrides=[f"experiment={name}", "output_dir=x"])
+            for name in ("shipped", "text_only", "target_only")
+        )
+    assert (shipped.withhold, text_only.withhold, target_only.withhold) == (None, "target", "text")
+    for config in (text_only, target_only):
+        assert OmegaConf.merge(config, {"withhold": None}) == shipped
+
+
 def test_searches_compose() -> None:
     pytest.importorskip("hydra_plugins.hydra_optuna_sweeper", reason="the extra optuna is missing")
     for file in (config_dir() / "search").glob("*.yaml"):
@@ -69,6 +80,10 @@ def test_unknown_keys_and_wrong_types_are_errors() -> None:
 def test_a_directory_with_another_run_is_refused(tmp_path: Path) -> None:
     check_same_run({"seed": 1, "device": "cpu"}, tmp_path)
     check_same_run({"seed": 1, "device": "cuda"}, tmp_path)
+    # An option that was not there yet, and is not used, does not part a run from its beginning.
+    check_same_run({"seed": 1, "device": "cpu", "withhold": None}, tmp_path)
+    with pytest.raises(ValueError, match="another withhold"):
+        check_same_run({"seed": 1, "device": "cpu", "withhold": "text"}, tmp_path)
     with pytest.raises(ValueError, match="another seed"):
         check_same_run({"seed": 2, "device": "cpu"}, tmp_path)
 
@@ -142,8 +157,11 @@ def test_two_processes_train_one_model(command: list[str], tmp_path: Path) -> No
 
 def test_stages_follow_one_another(command: list[str], tmp_path: Path) -> None:
     stages = "stages={one:{trainer:{epochs:1}},two:{trainer:{seed:7,epochs:1}}}"
-    done = run_script([*command, stages, f"output_dir={tmp_path / 'run'}"])
+    done = run_script([*command, stages, "withhold=target", f"output_dir={tmp_path / 'run'}"])
     assert done.returncode == 0, done.stderr
+    for name in ("one", "two"):
+        config = json.loads((tmp_path / "run" / name / "model" / "config.json").read_text())
+        assert config["withhold"] == "target", "holds for all stages"
     one, two = (
         load_file(tmp_path / "run" / name / "model" / "model.safetensors")
         for name in ("one", "two")

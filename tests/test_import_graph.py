@@ -15,6 +15,7 @@ SHARED = ("runtime", "locations")
 # From left to right. Modules of one step may import each other.
 ORDER: tuple[tuple[str, ...], ...] = (
     ("schema",),
+    ("withholding",),
     ("names", "sentences"),
     ("mentions",),
     ("encodings",),
@@ -29,7 +30,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("model",),
     ("weights",),
     ("inference",),
-    ("prediction_files", "prediction_table"),
+    ("prediction_files", "prediction_page", "prediction_table"),
     ("batch_prediction",),
     ("metrics", "codings", "shares"),
     ("calibration", "abstention", "intervals"),

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from stance import Actor, Document, Mention, StanceClassifier, Target
-from stance.inference import NOT_MENTIONED, find_threshold, to_probabilities
+from stance.inference import NOT_MENTIONED, NOT_SHOWN, find_threshold, to_probabilities
 from stance.schema import LABELS, Prediction
 
 TEXT = (
@@ -62,6 +62,67 @@ def test_a_stance_comes_with_whole_sentences_and_none_comes_without(
         assert piece["text"] == shown == shown.strip()
         assert shown.endswith(".")
         assert shown.count(".") == 1
+
+
+OTHER_TEXT = "Im Norden baut der Fährverein. Götz Tüllinger will das, sagt Frauke Ömmelbach."
+ACTORS = ["Frauke Ömmelbach", "Götz Tüllinger"]
+
+
+def save_blind(source: Path, directory: Path, part: str) -> StanceClassifier:
+    """The model of a directory as one that is not shown a part, saved and loaded."""
+    shutil.copytree(source, directory)
+    config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
+    (directory / "config.json").write_text(json.dumps(config | {"withhold": part}))
+    classifier = StanceClassifier.from_pretrained(directory, device="cpu")
+    with torch.no_grad():
+        classifier.model.classifier.bias[LABELS.index("favor")] = 1  # a stance can have evidence
+    return classifier
+
+
+def test_a_model_without_the_text_says_the_same_whatever_the_text(
+    classifier: StanceClassifier, tiny_stance_model_dir: Path, tmp_path: Path
+) -> None:
+    blind = save_blind(tiny_stance_model_dir, tmp_path / "target_only", "text")
+    rows, others = (blind.predict(t, targets=TARGETS, actors=ACTORS) for t in (TEXT, OTHER_TEXT))
+    assert [row.probabilities for row in rows] == [row.probabilities for row in others]
+    assert rows[0].probabilities != rows[2].probabilities, "the target is read"
+    seeing = [classifier.predict(t, targets=TARGETS, actors=ACTORS) for t in (TEXT, OTHER_TEXT)]
+    assert seeing[0][0].probabilities != seeing[1][0].probabilities
+    for row in rows:
+        assert row.warnings == (NOT_SHOWN.format("text"),)
+        assert row.label == "favor"
+        assert row.evidence == row.windows == (), "offsets would be of another text"
+        for mention in row.mentions:
+            assert TEXT[mention["start"] : mention["end"]] == mention["text"]
+    (absent,) = blind.predict(TEXT, targets=TARGETS[:1], actors=["Änne Wröbel"])
+    assert absent.warnings == (NOT_MENTIONED, NOT_SHOWN.format("text"))
+
+
+def test_a_model_without_the_target_says_the_same_whatever_the_target(
+    tiny_stance_model_dir: Path, tmp_path: Path
+) -> None:
+    blind = save_blind(tiny_stance_model_dir, tmp_path / "text_only", "target")
+    rows = blind.predict(TEXT, targets=TARGETS, actors=ACTORS)
+    assert [row.target for row in rows] == [TARGETS[0]] * 2 + [TARGETS[1]] * 2
+    for row, other in zip(rows[:2], rows[2:], strict=True):
+        assert row.probabilities == pytest.approx(other.probabilities, abs=1e-6)
+        assert row.warnings == (NOT_SHOWN.format("target"),)
+        assert row.evidence
+        assert row.windows == (Mention(start=0, end=len(TEXT)),)
+    (changed, _) = blind.predict(OTHER_TEXT, targets=TARGETS[:1], actors=ACTORS)
+    assert changed.probabilities != rows[0].probabilities, "the text is read"
+
+
+def test_a_model_saved_before_something_could_be_withheld_sees_all(
+    tiny_stance_model_dir: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(tiny_stance_model_dir, tmp_path / "old")
+    file = tmp_path / "old" / "config.json"
+    config = json.loads(file.read_text(encoding="utf-8"))
+    config.pop("withhold", None)
+    file.write_text(json.dumps(config), encoding="utf-8")
+    old = StanceClassifier.from_pretrained(tmp_path / "old", device="cpu")
+    assert old.model.config.withhold is None
 
 
 def test_an_actor_whom_the_text_does_not_mention_is_marked(classifier: StanceClassifier) -> None:

@@ -8,8 +8,6 @@ from stance.evaluation import predict_pairs
 from stance.robustness import (
     measure_robustness,
     negate_targets,
-    remove_targets,
-    remove_text,
     rename_actors,
     swap_actors,
 )
@@ -148,26 +146,6 @@ def test_a_new_name_moves_the_offsets_of_all_mentions() -> None:
         "a2": ["Jens Stein", "Steins"],
         "a3": ["Rat"],
     }
-
-
-def test_removing_the_text_leaves_the_names_and_removing_targets_leaves_the_text() -> None:
-    bare = remove_text(DOCUMENT)
-    assert bare.text == "Ministerin Edda Falkau. Jens Stein. Rat. "
-    assert bare.labels == DOCUMENT.labels
-    assert [names[0] for names in mentioned(bare).values()] == [
-        "Ministerin Edda Falkau",
-        "Jens Stein",
-        "Rat",
-    ]
-    Document.model_validate(bare.model_dump())
-    untargeted = remove_targets(DOCUMENT)
-    assert untargeted.text == TEXT
-    assert untargeted.labels == DOCUMENT.labels
-    assert "Brücke" not in untargeted.targets[0].text
-    author = Document(
-        id="d", text="Ich bin dafür.", actors=(Actor(id="a", name="Wir", author=True),)
-    )
-    assert "dafür" not in remove_text(author).text
 
 
 def test_only_targets_with_an_opposite_are_turned_round() -> None:

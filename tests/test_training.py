@@ -25,6 +25,7 @@ from stance.training import (
     resolve_model,
     train_model,
 )
+from stance.withholding import withhold
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedTokenizerFast
@@ -188,6 +189,27 @@ def test_word_attention_is_trained_kept_and_not_put_into_a_model_without_it(
         train_model(late, arguments, data)
 
 
+@pytest.mark.parametrize("part", ["text", "target"])
+def test_what_is_withheld_in_training_is_withheld_in_use(
+    part: str, tiny_encoder_dir: Path, arguments: OptimisationArguments, data: TrainingData
+) -> None:
+    start = replace(start_from(tiny_encoder_dir), withhold=part)
+    metrics = train_model(start, replace(arguments, epochs=1), data)
+    model_dir = Path(arguments.output_dir) / "model"
+    assert json.loads((model_dir / "config.json").read_text())["withhold"] == part
+    assert f"not shown the {part}" in (model_dir / "README.md").read_text(encoding="utf-8")
+    classifier = StanceClassifier.from_pretrained(model_dir, device="cpu")
+    documents = list(data.validation["news"])
+    evaluated = evaluate_documents(classifier, documents).metrics
+    assert evaluated["confusion_matrix"] == metrics["news"]["confusion_matrix"]
+    nll = metrics["news"]["calibration"]["nll"]
+    assert evaluated["calibration"]["nll"] == pytest.approx(nll, abs=1e-6)
+    blinded = [withhold(document, part) for document in documents]
+    assert [row.probabilities for row in classifier.predict(blinded)] == [
+        row.probabilities for row in classifier.predict(documents)
+    ]
+
+
 def test_nothing_to_train_on_is_an_error(
     tiny_encoder_dir: Path, arguments: OptimisationArguments
 ) -> None:
@@ -201,6 +223,8 @@ def test_wrong_arguments_are_errors() -> None:
         OptimisationArguments("x", class_weights="equal")
     with pytest.raises(ValueError, match="must be positive"):
         OptimisationArguments("x", epochs=0)
+    with pytest.raises(ValueError, match="withhold is 'actor'; give text or target"):
+        ModelArguments("x", withhold="actor")
 
 
 def test_class_weights_even_out_the_classes(

@@ -97,7 +97,7 @@ def run_stage(values: Mapping[str, Any], output_dir: Path) -> dict[str, Any]:
     trainer = build(OptimisationArguments, "trainer", values["trainer"] | {
         "output_dir": str(output_dir), "device": values["device"],
     })  # fmt: skip
-    model = build(ModelArguments, "model", values["model"])
+    model = build(ModelArguments, "model", values["model"] | {"withhold": values["withhold"]})
     sources, validation_sources = build_sources(values)
     documents, origins = load_sources(sources, trainer.seed)
     validation = {
