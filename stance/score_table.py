@@ -86,6 +86,20 @@ def list_notes(metrics: Mapping[str, Any]) -> list[str]:
             f"{metrics['evidence_hit_rate']:.1%} of {metrics['evidence_n']:,} pairs "
             "(a stance taken for none is a miss)"
         )
+    if metrics["evidence_faithfulness_n"]:
+        notes.append(
+            f"without the evidence the probability of the verdict falls by "
+            f"{metrics['evidence_removed_drop']:.3f}, without as many other sentences by "
+            f"{metrics['random_removed_drop']:.3f} "
+            f"({metrics['evidence_faithfulness_n']:,} verdicts)"
+        )
+    if "actor_mention_f1" in metrics:
+        notes.append(
+            f"actors found in the texts: mentions F1 {metrics['actor_mention_f1']:.3f}, actors "
+            f"CoNLL F1 {metrics['actor_conll_f1']:.3f}; stances end to end, micro-F1 "
+            f"{metrics['end_to_end_micro_f1']:.3f} (with the given actors "
+            f"{metrics['given_actors']['end_to_end_micro_f1']:.3f})"
+        )
     if "robustness" in metrics:
         notes += describe_robustness(metrics["robustness"])
     if metrics["candidate_labels"] is not None:
