@@ -107,6 +107,17 @@ def predict_pairs(
     return predictions
 
 
+def group_predictions(
+    documents: Iterable[Document], predictions: Iterable[Prediction]
+) -> list[list[Prediction]]:
+    """Those of each document out of what ``predict_pairs`` gives for all."""
+    waiting = iter(predictions)
+    return [
+        [next(waiting) for _ in range(len(document.actors) * len(document.targets))]
+        for document in documents
+    ]
+
+
 def score_predictions(
     documents: Sequence[Document],
     predictions: Sequence[Prediction],

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from stance.batching import collate_windows, mentioned_actors, plan_batches
 from stance.evidence import choose_sentences
 from stance.examples import Example, build_examples
 from stance.features import Features, TokenMention, build_features
+from stance.gazetteer import KnownActor, read_gazetteer
 from stance.locations import default_model_dir
 from stance.mentions import locate_actors
 from stance.runtime import Runtime, choose_runtime
@@ -34,8 +36,13 @@ from stance.withholding import withhold
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
+    from stance.actor_finding import ActorFinder
     from stance.model import StanceModel
 
+AUTO = "auto"
+"""Stands for actors that are found in each text."""
+DOCUMENTS_PER_SEARCH = 64
+"""Actors are looked for in so many texts at once."""
 CALIBRATION_FILE = "calibration.json"
 NOT_MENTIONED = "the text does not mention the actor; not read by the model"
 NOT_SHOWN = "a baseline that is not shown the {}"
@@ -61,6 +68,8 @@ class StanceClassifier:
         runtime: Runtime | None = None,
         max_tokens_per_batch: int = 2048,
         abstain_below: float = 0.0,
+        directory: Path | None = None,
+        gazetteer: Sequence[KnownActor] = (),
     ) -> None:
         self.runtime = runtime or choose_runtime()
         self.model = model.eval()
@@ -70,6 +79,8 @@ class StanceClassifier:
         self.temperature = temperature
         self.max_tokens_per_batch = max_tokens_per_batch
         self.abstain_below = abstain_below
+        self.directory = directory
+        self.gazetteer = tuple(gazetteer)
 
     @classmethod
     def from_pretrained(
@@ -80,6 +91,7 @@ class StanceClassifier:
         max_tokens_per_batch: int = 2048,
         abstain_below: float | None = None,
         precision: float | None = None,
+        gazetteer: str | Path | None = None,
     ) -> StanceClassifier:
         """Load a model directory that training wrote, by default the shipped model.
 
@@ -89,9 +101,12 @@ class StanceClassifier:
             abstain_below: verdicts with a lower confidence are marked as ``abstained``.
             precision: take the confidence from which on this share of verdicts was right on the
                 validation data, as stored with the model.
+            gazetteer: a CSV file of known actors, see ``stance.gazetteer``, that are looked for
+                where actors are to be found.
 
         Raises:
-            FileNotFoundError: if the directory is not there.
+            FileNotFoundError: if the directory or the gazetteer is not there.
+            DocumentError: if the gazetteer cannot be read.
             ValueError: if it holds no stance model, the device is not there, or no threshold is
                 stored for the precision.
         """
@@ -114,6 +129,8 @@ class StanceClassifier:
             runtime=runtime,
             max_tokens_per_batch=max_tokens_per_batch,
             abstain_below=abstain_below or 0.0,
+            directory=directory,
+            gazetteer=() if gazetteer is None else read_gazetteer(gazetteer),
         )
 
     def predict(
@@ -121,27 +138,82 @@ class StanceClassifier:
         documents: Iterable[Document] | Document | str,
         *,
         targets: Sequence[str | Target] | None = None,
-        actors: Sequence[str | Actor] | None = None,
+        actors: Sequence[str | Actor] | Literal["auto"] | None = None,
     ) -> list[Prediction]:
         """Predict all actor-target pairs.
 
         Args:
             documents: documents, or one text.
             targets, actors: asked about in every document instead of the document's own; actors
-                given by name are located in each text.
+                given by name are located in each text, and ``"auto"`` finds them there.
 
         Returns:
-            Predictions in the order document, target, actor.
+            Predictions in the order document, target, actor; none for a text in which no actor was
+            found.
 
         Raises:
+            FileNotFoundError: if actors are to be found and the model has no tagger.
             ValueError: if a document has no targets or no actors.
         """
         if isinstance(documents, str):
             documents = [Document(id="text", text=documents)]
         elif isinstance(documents, Document):
             documents = [documents]
-        asked = (ask(document, targets, actors) for document in documents)
+        if actors == AUTO:
+            found = self.find_actors(ask(document, targets, None) for document in documents)
+            asked = (document for document in found if document.actors)
+        else:
+            assert not isinstance(actors, str), "a single name; give a list"
+            asked = (ask(document, targets, actors) for document in documents)
         return [prediction for row in self.iter_predict(asked) for prediction in row]
+
+    @cached_property
+    def finder(self) -> ActorFinder:
+        """What finds actors; raises as ``stance.actor_tagging.load_tagger``."""
+        from stance.actor_finding import ActorFinder
+
+        if self.directory is None:
+            raise FileNotFoundError("a model that was not loaded from a directory has no tagger")
+        return ActorFinder.from_directory(
+            self.directory,
+            self.model,
+            self.tokenizer,
+            self.runtime,
+            gazetteer=self.gazetteer,
+            max_tokens_per_batch=self.max_tokens_per_batch,
+        )
+
+    @property
+    def finds_actors(self) -> bool:
+        """Whether the model has a tagger."""
+        from stance.actor_tagging import TAGGER_FILE
+
+        return self.directory is not None and (self.directory / TAGGER_FILE).is_file()
+
+    def find_actors(
+        self, documents: Iterable[Document], *, replace: bool = True
+    ) -> Iterator[Document]:
+        """Documents with the actors that their texts name, in place of their own and of the gold
+        stances of these; an author stays.
+
+        Args:
+            replace: without it documents that bring actors along stay as they are.
+
+        Raises:
+            FileNotFoundError: if the model has no tagger.
+        """
+        waiting = iter(documents)
+        while part := list(islice(waiting, DOCUMENTS_PER_SEARCH)):
+            bare = [document for document in part if replace or not document.actors]
+            found = iter(self.finder.find([document.text for document in bare]) if bare else ())
+            for document in part:
+                if not replace and document.actors:
+                    yield document
+                    continue
+                authors = tuple(actor for actor in document.actors if actor.author)
+                yield document.model_copy(
+                    update={"actors": free_ids(authors, next(found)), "stances": ()}
+                )
 
     def iter_predict(
         self, documents: Iterable[Document], *, buffer_tokens: int = 50_000
@@ -286,6 +358,18 @@ def ask(
         found = {actor.id: actor for actor in locate_actors(document.text, given)}
         fields["actors"] = tuple(found.get(actor.id, actor) for actor in fields["actors"])
     return Document(**fields)
+
+
+def free_ids(authors: Sequence[Actor], found: Sequence[Actor]) -> tuple[Actor, ...]:
+    """Authors and found actors together; an author whose id is taken gets another."""
+    taken = {actor.id for actor in found}
+    kept = []
+    for author in authors:
+        number = next(n for n in range(len(taken) + 1) if f"author{n or ''}" not in taken)
+        name = f"author{number or ''}" if author.id in taken else author.id
+        taken.add(name)
+        kept.append(author.model_copy(update={"id": name}))
+    return (*kept, *found)
 
 
 @dataclass(frozen=True)

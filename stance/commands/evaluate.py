@@ -20,11 +20,12 @@ from rich.markup import escape
 from stance.baselines import BASELINES
 from stance.commands.overrides import quote_paths
 from stance.locations import config_dir
-from stance.schema import LABELS, Document
+from stance.schema import LABELS, Document, Prediction
 from stance.score_table import build_table, describe_difference, describe_scored, list_notes
 
 if TYPE_CHECKING:
     from stance.evaluation import EvaluationResult, TrainingData
+    from stance.inference import StanceClassifier
     from stance.slices import Slice
 
 logger = logging.getLogger(__name__)
@@ -76,6 +77,8 @@ class EvaluateArguments:
     (arguments of ``stance.llm_coder.LlmCoderArguments``)."""
     slices: Sequence[str] = ()
     """Keys of the documents' own by which scores are sliced too, beside target, actor and so on."""
+    actors: str | None = None
+    """``auto``: also find the actors in each text, and score these and their stances."""
     robustness: bool = False
     """Also check that the model reads text and target (five more passes over the documents)."""
     baseline_max_pairs: int = 20_000
@@ -103,6 +106,8 @@ class EvaluateArguments:
                     f"systems has the kind {system.get('kind')!r}; there are "
                     f"{', '.join(SYSTEM_KINDS)}"
                 )
+        if self.actors not in (None, "auto"):
+            raise ValueError(f"actors is {self.actors!r}; give auto, or null for those given")
         if not isinstance(self.robustness, bool):
             raise ValueError(f"robustness is {self.robustness!r}; give true or false")
         if self.baseline_max_pairs < 1:
@@ -182,6 +187,7 @@ def evaluate(arguments: EvaluateArguments, console: Console) -> None:
         predict_pairs,
         score_predictions,
     )
+    from stance.faithfulness import measure_faithfulness
     from stance.inference import StanceClassifier
     from stance.robustness import measure_robustness
     from stance.slices import score_slices, tabulate_properties
@@ -200,6 +206,11 @@ def evaluate(arguments: EvaluateArguments, console: Console) -> None:
     predictions = predict_pairs(classifier, documents, show_progress=True)
     result = score_predictions(documents, predictions, arguments.labels)
     context: dict[str, Any] = assess_rows(result.rows, arguments.seed)
+    console.print("taking evidence out of the texts ...", style="dim")
+    context |= measure_faithfulness(classifier, documents, predictions, arguments.seed)
+    if arguments.actors == "auto":
+        console.print("looking for actors ...", style="dim")
+        context |= score_found_actors(classifier, documents, predictions)
     if arguments.robustness:
         console.print("altering texts and targets ...", style="dim")
         context["robustness"] = measure_robustness(
@@ -242,6 +253,38 @@ def evaluate(arguments: EvaluateArguments, console: Console) -> None:
     failed = [name for name, found in systems.items() if "error" in found]
     if failed:
         raise ValueError(f"no scores of {', '.join(failed)}, see above; all else is written")
+
+
+def score_found_actors(
+    classifier: StanceClassifier,
+    documents: Sequence[Document],
+    predictions: Sequence[Prediction],
+) -> dict[str, Any]:
+    """Scores of the actors that are found in the texts, and of their stances; for comparison, under
+    ``given_actors``, the same score of stances for the annotated actors."""
+    from stance.actor_metrics import score_actors, score_end_to_end
+    from stance.evaluation import group_predictions, predict_pairs
+
+    found = list(classifier.find_actors(documents))
+    # Authors are given in any case, and are no part of these scores.
+    mentioned = [
+        document.model_copy(
+            update={"actors": tuple(actor for actor in document.actors if not actor.author)}
+        )
+        for document in found
+    ]
+    actors = [document.actors for document in mentioned]
+    verdicts = group_predictions(mentioned, predict_pairs(classifier, mentioned))
+    given = group_predictions(documents, predictions)
+    return (
+        score_actors([document.actors for document in documents], actors)
+        | score_end_to_end(documents, actors, verdicts)
+        | {
+            "given_actors": score_end_to_end(
+                documents, [document.actors for document in documents], given
+            )
+        }
+    )
 
 
 def train_baselines(
