@@ -1,6 +1,8 @@
 """Write predictions to JSONL, CSV or Parquet as they come, and read them back.
 
-All three kinds hold the columns of ``Prediction.to_row``, in UTF-8. The columns ``mentions,
+A page to read (HTML, see ``stance.prediction_page``) is written the same way, and not read back.
+
+The three kinds of rows hold the columns of ``Prediction.to_row``, in UTF-8. The columns ``mentions,
 evidence, windows, warnings`` are lists: JSON in a CSV cell, lists of structs in Parquet.
 
 What ``write`` has returned from stays readable, whatever happens next. JSONL and CSV files only
@@ -17,17 +19,20 @@ import math
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from pydantic import ValidationError
 
-from stance.schema import LABELS, Prediction
+from stance.schema import LABELS, Document, Prediction
 
 if TYPE_CHECKING:
     import pyarrow
 
 ENDINGS = (".jsonl", ".csv", ".parquet")
-"""The file endings that say how predictions are written."""
+"""The file endings that say how rows are written."""
+
+PAGE_ENDING = ".html"
+"""The ending of a page to read, which is not read back."""
 
 NESTED_COLUMNS = ("mentions", "evidence", "windows", "warnings")
 COLUMNS = (
@@ -52,13 +57,14 @@ def check_output(path: str | Path, overwrite: bool = False) -> None:
     """See that ``path`` can be written, and change nothing.
 
     Raises:
-        PredictionFileError: if the ending is not one of ``ENDINGS``, or if ``path`` or the rows of
-            an interrupted run are there and ``overwrite`` is false.
+        PredictionFileError: if the ending is not known, or if ``path`` or what an interrupted run
+            left is there and ``overwrite`` is false.
     """
     path = Path(path)
-    if path.suffix.lower() not in ENDINGS:
+    endings = (*ENDINGS, PAGE_ENDING)
+    if path.suffix.lower() not in endings:
         raise PredictionFileError(
-            f"output {path}: the ending {path.suffix!r} is not known; use {' or '.join(ENDINGS)}"
+            f"output {path}: the ending {path.suffix!r} is not known; use {' or '.join(endings)}"
         )
     if path.is_dir():
         raise PredictionFileError(f"output {path} is a directory; give a file")
@@ -69,25 +75,36 @@ def check_output(path: str | Path, overwrite: bool = False) -> None:
             f"output {path} exists; choose another path or set overwrite=true"
         )
     if parts_of(path).exists():
+        is_page = path.suffix.lower() == PAGE_ENDING
+        reader = "a browser opens texts.html in it" if is_page else "read_predictions reads it"
         raise PredictionFileError(
-            f"{parts_of(path)} holds the rows of an interrupted run; move it away "
-            "(read_predictions reads it) or set overwrite=true"
+            f"{parts_of(path)} holds what an interrupted run did; move it away ({reader}) "
+            "or set overwrite=true"
         )
 
 
-class LineWriter:
-    """Appends rows as lines; a batch that could only be written in part is taken back."""
+class PredictionWriter(Protocol):
+    """Takes predictions batch by batch; a context manager that closes itself."""
 
-    def __init__(self, path: Path, render: Renderer, header: str = "") -> None:
-        self._render = render
-        # Unbuffered: a batch is in the file when write() returns, also if the process is killed.
+    def write(self, predictions: Sequence[Prediction], document: Document | None = None) -> None:
+        """Write a batch; ``document`` is the text that it is about, which only a page needs."""
+        ...
+
+    def close(self) -> None: ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, _kind: object, _error: BaseException | None, _trace: object) -> None: ...
+
+
+class GrowingFile:
+    """Appends texts to a file; one that could only be written in part is taken back."""
+
+    def __init__(self, path: Path) -> None:
+        # Unbuffered: a text is in the file when append() returns, also if the process is killed.
         self._file = path.open("wb", buffering=0)
-        self._append(header)
 
-    def write(self, predictions: Sequence[Prediction]) -> None:
-        self._append(self._render(build_rows(predictions)))
-
-    def _append(self, text: str) -> None:
+    def append(self, text: str) -> None:
         start = self._file.tell()
         rest = memoryview(text.encode("utf-8"))
         try:
@@ -100,6 +117,18 @@ class LineWriter:
 
     def close(self) -> None:
         self._file.close()
+
+
+class LineWriter(GrowingFile):
+    """Appends rows as lines, each batch as a whole."""
+
+    def __init__(self, path: Path, render: Renderer, header: str = "") -> None:
+        super().__init__(path)
+        self._render = render
+        self.append(header)
+
+    def write(self, predictions: Sequence[Prediction], document: Document | None = None) -> None:
+        self.append(self._render(build_rows(predictions)))
 
     def __enter__(self) -> Self:
         return self
@@ -124,7 +153,7 @@ class ParquetWriter:
         self._count = 0
         self._rows: list[dict[str, Any]] = []
 
-    def write(self, predictions: Sequence[Prediction]) -> None:
+    def write(self, predictions: Sequence[Prediction], document: Document | None = None) -> None:
         self._rows += build_rows(predictions)
         if len(self._rows) >= ROWS_PER_PART:
             self._write_part()
@@ -168,10 +197,6 @@ class ParquetWriter:
         self.close()
 
 
-PredictionWriter = LineWriter | ParquetWriter
-"""Takes predictions batch by batch; a context manager that closes itself."""
-
-
 def open_writer(path: str | Path, overwrite: bool = False) -> PredictionWriter:
     """A writer of the kind that the ending of ``path`` asks for; makes missing folders.
 
@@ -182,6 +207,10 @@ def open_writer(path: str | Path, overwrite: bool = False) -> PredictionWriter:
     path = Path(path)
     check_output(path, overwrite)
     path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix.lower() == PAGE_ENDING:
+        from stance.prediction_page import PageWriter
+
+        return PageWriter(path)
     if path.suffix.lower() == ".parquet":
         return ParquetWriter(path)
     if path.suffix.lower() == ".csv":
@@ -347,5 +376,5 @@ def build_prediction(row: Mapping[str, Any], where: str) -> Prediction:
 
 
 def parts_of(path: Path) -> Path:
-    """The folder of a Parquet file's rows while it is being written."""
+    """The folder of what is done of a Parquet file or a page while it is being written."""
     return path.with_name(path.name + ".parts")
