@@ -19,6 +19,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from stance.actor_tagging import TAGGER_FILE
 from stance.model_card import CARD_FILE, tabulate_scores, write_model_card
 from stance.model_directory import MANIFEST_FILE, METRICS_FILE, write_json
 from stance.training import LIMITATIONS
@@ -29,10 +30,11 @@ BEGIN, END = "<!-- scores: scripts/ship_model.py card -->", "<!-- /scores -->"
 
 
 def pack_directory(source: Path, target: Path) -> None:
-    """Copy a model directory, its weights packed; nothing else of a run comes along."""
+    """Copy a model directory, its weights packed, and its tagger; nothing else of a run comes
+    along."""
     target.mkdir(parents=True, exist_ok=True)
     for file in source.iterdir():
-        if file.suffix == ".json":
+        if file.suffix == ".json" or file.name == TAGGER_FILE:
             shutil.copy(file, target)
     manifest = json.loads((target / MANIFEST_FILE).read_text(encoding="utf-8"))
     write_json(target / MANIFEST_FILE, without_places(manifest))

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import tee
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
@@ -31,13 +33,23 @@ class DocumentClassifier(Protocol):
         """One list of predictions per document, in the order of the documents."""
         ...
 
+    def find_actors(
+        self, documents: Iterable[Document], *, replace: bool = True
+    ) -> Iterator[Document]:
+        """The documents with the actors that their texts name."""
+        ...
+
 
 class UnaskedDocumentError(ValueError):
     """A document that nothing is asked about: it has no targets, or no actors."""
 
-    def __init__(self, document_id: str, missing: str) -> None:
+    def __init__(self, document_id: str, missing: str, searched: bool = False) -> None:
         self.document_id = document_id
         self.missing = missing
+        self.searched = searched
+        if searched:
+            super().__init__(f"document {document_id!r}: no actor was found in the text")
+            return
         hint = " or author_actor=true" if missing == "actors" else ""
         super().__init__(
             f"document {document_id!r} has no {missing}; "
@@ -101,8 +113,10 @@ def predict_documents(
     *,
     targets: Sequence[str] | None = None,
     actors: Sequence[str] | None = None,
+    find: Literal["all", "missing"] | None = None,
     author_actor: bool = False,
     on_reject: Callable[[UnaskedDocumentError], None] | None = None,
+    on_nobody: Callable[[UnaskedDocumentError], None] | None = None,
     keep: int = 0,
 ) -> PredictionRun:
     """Predict a stream of documents and write the rows of each as soon as they are there.
@@ -111,8 +125,11 @@ def predict_documents(
         documents: read no faster than the classifier takes them.
         writer: where the rows go; the caller closes it.
         targets, actors, author_actor: see ``ask_document``.
+        find: ask for the actors that the classifier finds, in all texts or in those of documents
+            that bring none along.
         on_reject: called for a document that nothing is asked about, which is then left out;
             without it such a document ends the run.
+        on_nobody: called for a text in which no actor was found, which never ends the run.
         keep: of how many documents the predictions are returned.
 
     Raises:
@@ -121,15 +138,23 @@ def predict_documents(
     """
     run = PredictionRun()
     stopped: list[Exception] = []
-    questions = feed_documents(documents, targets, actors, author_actor, on_reject, run, stopped)
+    stream = read_until_error(documents, run, stopped)
+    if find is not None:
+        stream = classifier.find_actors(stream, replace=find == "all")
+    ask_one = partial(
+        ask_document, targets=targets, actors=actors, author_actor=author_actor, search=find
+    )
+    stream = note_replaced(stream, {"targets": targets, "actors": actors})
+    # The classifier takes some documents before it answers for the first: tee keeps those.
+    questions, asked = tee(ask_documents(stream, ask_one, on_reject, on_nobody, stopped))
     with (
         logging_redirect_tqdm(),
         tqdm(unit=" texts", disable=None, dynamic_ncols=True) as bar,
     ):
         started = reported = time.monotonic()
-        for predictions in classifier.iter_predict(questions):
+        for predictions, document in zip(classifier.iter_predict(questions), asked, strict=True):
             if writer is not None:
-                writer.write(predictions)
+                writer.write(predictions, document)
             if len(run.first) < keep:
                 run.first.append(predictions)
             run.texts += 1
@@ -149,22 +174,15 @@ def predict_documents(
     return run
 
 
-def feed_documents(
-    documents: Iterable[Document],
-    targets: Sequence[str] | None,
-    actors: Sequence[str] | None,
-    author_actor: bool,
-    on_reject: Callable[[UnaskedDocumentError], None] | None,
-    run: PredictionRun,
-    stopped: list[Exception],
+def read_until_error(
+    documents: Iterable[Document], run: PredictionRun, stopped: list[Exception]
 ) -> Iterator[Document]:
-    """The documents with what is asked of them.
+    """The documents up to one that cannot be read; repeated ids are counted.
 
-    A bad record ends the stream and is put into ``stopped``, rather than raised: the classifier
-    gathers documents into batches, and an exception would lose those that it has gathered.
+    The error is put into ``stopped``, rather than raised: documents are gathered into batches, and
+    an exception would lose those that are gathered.
     """
     seen: set[int] = set()
-    replaced: set[str] = set()
     try:
         for document in documents:
             # Hashes of a bounded number of ids, so that memory stays bounded as well.
@@ -175,20 +193,43 @@ def feed_documents(
                 run.repeated_ids += 1
             elif len(seen) < REMEMBERED_IDS:
                 seen.add(mark)
-            for name, given in (("targets", targets), ("actors", actors)):
-                if given is not None and getattr(document, name) and name not in replaced:
-                    replaced.add(name)
-                    logger.info("the given %s replace those that documents bring along", name)
-            try:
-                asked = ask_document(document, targets, actors, author_actor)
-            except UnaskedDocumentError as error:
-                if on_reject is None:
-                    raise
-                on_reject(error)
-                continue
-            yield asked
-    except (DocumentError, UnaskedDocumentError) as error:
+            yield document
+    except DocumentError as error:
         stopped.append(error)
+
+
+def note_replaced(
+    documents: Iterable[Document], given: Mapping[str, Sequence[str] | None]
+) -> Iterator[Document]:
+    """The documents; the log says once of targets and of actors that given ones replace theirs."""
+    waiting = {name for name, texts in given.items() if texts is not None}
+    for document in documents:
+        for name in given:
+            if name in waiting and getattr(document, name):
+                waiting.remove(name)
+                logger.info("the given %s replace those that documents bring along", name)
+        yield document
+
+
+def ask_documents(
+    documents: Iterable[Document],
+    ask_one: Callable[[Document], Document],
+    on_reject: Callable[[UnaskedDocumentError], None] | None,
+    on_nobody: Callable[[UnaskedDocumentError], None] | None,
+    stopped: list[Exception],
+) -> Iterator[Document]:
+    """The documents with what is asked of them; one that nothing is asked of ends the stream, with
+    the error in ``stopped``, or is left out."""
+    for document in documents:
+        try:
+            yield ask_one(document)
+        except UnaskedDocumentError as error:
+            note = on_nobody if error.searched and on_nobody is not None else on_reject
+            if note is None:
+                # Before that of a later document, which may have been read already.
+                stopped.insert(0, error)
+                return
+            note(error)
 
 
 def ask_document(
@@ -196,6 +237,7 @@ def ask_document(
     targets: Sequence[str] | None = None,
     actors: Sequence[str] | None = None,
     author_actor: bool = False,
+    search: str | None = None,
 ) -> Document:
     """The document with the given targets and actors in place of its own.
 
@@ -204,6 +246,7 @@ def ask_document(
         actors: names, looked up in the text; None keeps the document's. A name that the text does
             not hold stays as an actor without mentions.
         author_actor: add the author of the text as an actor, if the document has none such.
+        search: whether actors were looked for in the text, for the error.
 
     Raises:
         UnaskedDocumentError: if no targets or no actors come out.
@@ -218,5 +261,7 @@ def ask_document(
         asked = asked.model_copy(update={"actors": (*asked.actors, author)})
     for missing, records in (("targets", asked.targets), ("actors", asked.actors)):
         if not records:
-            raise UnaskedDocumentError(document.id, missing)
+            raise UnaskedDocumentError(
+                document.id, missing, searched=missing == "actors" and search is not None
+            )
     return asked

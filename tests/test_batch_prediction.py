@@ -6,6 +6,7 @@ import tracemalloc
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -18,6 +19,7 @@ from stance.batch_prediction import (
     predict_documents,
 )
 from stance.encodings import DocumentError
+from stance.mentions import locate_actors
 from stance.prediction_files import open_writer, read_predictions
 from stance.schema import Actor, Document, Mention, Prediction, Stance, StanceLabel, Target
 
@@ -30,6 +32,18 @@ class FakeClassifier:
     def __init__(self, gather: int = 4) -> None:
         self.gather = gather
         self.taken = 0
+
+    def find_actors(
+        self, documents: Iterable[Document], *, replace: bool = True
+    ) -> Iterator[Document]:
+        """Finds Eva Holm, four documents at a time."""
+        stream = iter(documents)
+        while part := list(islice(stream, 4)):
+            for document in part:
+                found = locate_actors(document.text, ["Eva Holm"])
+                named = tuple(actor for actor in found if actor.mentions)
+                kept = document.actors and not replace
+                yield document if kept else document.model_copy(update={"actors": named})
 
     def iter_predict(self, documents: Iterable[Document]) -> Iterator[list[Prediction]]:
         stream = iter(documents)
@@ -211,7 +225,7 @@ def test_documents_are_read_only_as_the_classifier_takes_them(tmp_path: Path) ->
     ahead: list[int] = []
 
     class Watch:
-        def write(self, predictions: list[Prediction]) -> None:
+        def write(self, predictions: list[Prediction], document: Document) -> None:
             ahead.append(classifier.taken - len(ahead))
 
     predict_documents(
@@ -241,3 +255,51 @@ def test_memory_does_not_grow_with_the_number_of_texts(tmp_path: Path) -> None:
     few, many = measure(100), measure(1_500)
     # 1,400 more texts of about 4 kB of records would be some 6 MB; remembered ids are 0.1 MB.
     assert many - few < 500_000
+
+
+def test_actors_are_found_in_texts_and_a_text_without_any_does_not_end_the_run() -> None:
+    texts = [TEXT, "Es regnet.", TEXT]
+    documents = [Document(id=f"n{number}", text=text) for number, text in enumerate(texts)]
+    nobody: list[UnaskedDocumentError] = []
+    run = predict_documents(
+        FakeClassifier(),
+        documents,
+        targets=["Tempolimit"],
+        find="all",
+        on_nobody=nobody.append,
+        keep=9,
+    )
+    assert [[row.actor for row in rows] for rows in run.first] == [["Eva Holm"], ["Eva Holm"]]
+    assert [error.document_id for error in nobody] == ["n1"]
+    assert "no actor was found" in str(nobody[0])
+
+
+@pytest.mark.parametrize(("find", "actors"), [("missing", "Stadtrat"), ("all", "Eva Holm")])
+def test_found_actors_replace_those_of_documents_only_if_told(
+    find: Literal["all", "missing"], actors: str
+) -> None:
+    documents = [
+        Document(id="n0", text=TEXT, actors=locate_actors(TEXT, ["Stadtrat"])),
+        Document(id="n1", text=TEXT),
+    ]
+    run = predict_documents(FakeClassifier(), documents, targets=["Tempolimit"], find=find, keep=2)
+    assert [rows[0].actor for rows in run.first] == [actors, "Eva Holm"]
+
+
+def test_while_actors_are_searched_rows_before_a_bad_record_are_kept() -> None:
+    def stream() -> Iterator[Document]:
+        yield from make_documents(2)
+        raise DocumentError("broken", file="in.jsonl", line=3)
+
+    with pytest.raises(PredictionStoppedError, match="line 3") as stop:
+        predict_documents(FakeClassifier(), stream(), targets=["Tempolimit"], find="all")
+    assert stop.value.run.texts == 2
+
+
+def test_of_two_bad_documents_the_first_is_named() -> None:
+    def stream() -> Iterator[Document]:
+        yield Document(id="n0", text="Es regnet.")
+        raise DocumentError("broken", file="in.jsonl", line=2)
+
+    with pytest.raises(PredictionStoppedError, match="no actor was found"):
+        predict_documents(FakeClassifier(), stream(), targets=["Tempolimit"], find="all")

@@ -20,6 +20,7 @@ from stance.commands.predict import (
     read_texts,
 )
 from stance.locations import config_dir
+from stance.mentions import locate_actors
 from stance.prediction_files import read_predictions
 from stance.schema import Document, Prediction, StanceLabel
 
@@ -33,6 +34,8 @@ NATIVE = {
 
 
 class FakeClassifier:
+    finds_actors = False
+
     def iter_predict(self, documents: Iterable[Document]) -> Iterator[list[Prediction]]:
         for document in documents:
             yield [
@@ -113,6 +116,24 @@ def test_native_documents_bring_their_own_questions(run: Callable[..., int]) -> 
     assert run("input=in.jsonl", "output=rows.csv") == 0
     (row,) = read_predictions("rows.csv")
     assert (row.actor, row.target) == ("Eva Holm", "Der Plan soll kommen.")
+
+
+def test_an_html_output_is_a_page_of_the_texts_before_a_bad_record(
+    run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    records = [NATIVE | {"id": f"n{number}"} for number in (1, 2, 4)]
+    write_lines(Path("in.jsonl"), *records[:2], {"id": "n3"}, records[2])
+    assert run("input=in.jsonl", "output=page.html") == 1
+    assert "in.jsonl, line 3, field text" in capsys.readouterr().err
+    page = Path("page.html").read_text(encoding="utf-8")
+    assert page.count('<section class="text') == 2
+    assert "The run stopped before its end" in page
+    assert run("input=in.jsonl", "output=page.html") == 2
+    assert run("input=in.jsonl", "output=page.html", "overwrite=true", "on_error=skip") == 0
+    page = Path("page.html").read_text(encoding="utf-8")
+    assert page.count('<section class="text') == 3
+    assert "stopped" not in page.split("<body>")[1]
+    assert not Path("page.html.parts").exists()
 
 
 def test_triples_are_read_by_their_columns(run: Callable[..., int]) -> None:
@@ -335,3 +356,49 @@ def test_a_real_model_end_to_end(
         assert [(row.document_id, row.target_id, row.actor, row.label) for row in other] == [
             (row.document_id, row.target_id, row.actor, row.label) for row in found[0][:8]
         ]
+
+
+class FindingClassifier(FakeClassifier):
+    """Finds Eva Holm."""
+
+    finds_actors = True
+
+    def find_actors(
+        self, documents: Iterable[Document], *, replace: bool = True
+    ) -> Iterator[Document]:
+        for document in documents:
+            named = [a for a in locate_actors(document.text, ["Eva Holm"]) if a.mentions]
+            kept = document.actors and not replace
+            yield document if kept else document.model_copy(update={"actors": tuple(named)})
+
+
+@pytest.mark.parametrize("overrides", [(), ("actors=auto",)])
+def test_texts_need_no_list_of_actors_if_the_model_finds_them(
+    run: Callable[..., int], monkeypatch: pytest.MonkeyPatch, overrides: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(command, "load_classifier", lambda arguments: FindingClassifier())
+    Path("a.txt").write_text(REPORT, encoding="utf-8")
+    Path("b.txt").write_text("Es regnet.", encoding="utf-8")
+    assert run("input=[a.txt,b.txt]", "targets=Plan", "output=rows.jsonl", *overrides) == 0
+    (row,) = read_predictions("rows.jsonl")
+    assert row.actor == "Eva Holm"
+    (reject,) = Path("rows.jsonl.rejects.jsonl").read_text(encoding="utf-8").splitlines()
+    assert json.loads(reject)["document_id"] == "b"
+    assert "no actor was found" in json.loads(reject)["reason"]
+
+
+def test_auto_needs_a_model_with_a_tagger(
+    run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("a.txt").write_text(REPORT, encoding="utf-8")
+    assert run("input=a.txt", "targets=Plan", "actors=auto") == 2
+    assert "stance-train-tagger" in capsys.readouterr().err
+
+
+def test_a_gazetteer_beside_given_actors_is_a_contradiction(
+    run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("a.txt").write_text(REPORT, encoding="utf-8")
+    code = run("input=a.txt", "targets=Plan", "actors=Eva Holm", "gazetteer=known.csv")
+    assert code == 2
+    assert "actors and gazetteer" in capsys.readouterr().err

@@ -11,7 +11,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, fields
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import hydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -21,7 +21,6 @@ from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
 from stance.batch_prediction import (
-    DocumentClassifier,
     PredictionRun,
     PredictionStoppedError,
     RejectFile,
@@ -35,9 +34,14 @@ from stance.prediction_files import PredictionFileError, check_output, open_writ
 from stance.prediction_table import print_predictions
 from stance.schema import Document
 
+if TYPE_CHECKING:
+    from stance.inference import StanceClassifier
+
 logger = logging.getLogger(__name__)
 
-TEXT_KEYS = ("input", "targets", "actors", "output", "model_dir")
+TEXT_KEYS = ("input", "targets", "actors", "gazetteer", "output", "model_dir")
+AUTO = "auto"
+"""Stands for actors that are found in the texts."""
 EXIT_DATA, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
 
@@ -58,11 +62,15 @@ class PredictArguments:
     targets: str | Sequence[str] | None = None
     """Target texts, or a text file with one a line; None takes those of the documents."""
     actors: str | Sequence[str] | None = None
-    """Names of actors, or a text file with one a line; None takes those of the documents."""
+    """Names of actors, or a text file with one a line; ``auto`` finds them in the texts; None takes
+    those of the documents, and finds them for documents without."""
+    gazetteer: str | None = None
+    """CSV file of known actors (name, kind, aliases, id) that are looked for as well."""
     author_actor: bool = False
     """Ask for the author of each text as well."""
     output: str | None = None
-    """The file of rows, .jsonl, .csv or .parquet; None only shows a table."""
+    """The file of rows, .jsonl, .csv or .parquet, or a page to read, .html; None only shows a
+    table."""
     overwrite: bool = False
     """Replace ``output`` where it exists."""
     on_error: str = "stop"
@@ -96,7 +104,7 @@ class PredictArguments:
                     f"{name} is {value!r}; give a text or a list of texts, "
                     f"""such as {name}='["...", "..."]'"""
                 )
-        for name in ("output", "model_dir"):
+        for name in ("output", "model_dir", "gazetteer"):
             if not isinstance(getattr(self, name), str | None):
                 raise UsageError(f"{name} is {getattr(self, name)!r}; give a path or null")
         for name in ("author_actor", "overwrite", "show"):
@@ -201,7 +209,12 @@ def predict(arguments: PredictArguments) -> None:
         PredictionStoppedError: if a later one cannot; the rows before it are written.
     """
     targets = read_texts(arguments.targets, "targets")
-    actors = read_texts(arguments.actors, "actors")
+    finds_all = arguments.actors == AUTO
+    actors = None if finds_all else read_texts(arguments.actors, "actors")
+    if arguments.gazetteer is not None and actors is not None:
+        raise UsageError(
+            "actors and gazetteer are both given; give actors=auto, or leave the gazetteer out"
+        )
     output = None if arguments.output is None else Path(arguments.output)
     inputs = [arguments.input] if isinstance(arguments.input, str) else list(arguments.input or ())
     rejects = RejectFile(None)
@@ -218,6 +231,14 @@ def predict(arguments: PredictArguments) -> None:
     if output is None:
         documents = islice(documents, arguments.show_texts + 1)
     classifier = load_classifier(arguments)
+    find: Literal["all", "missing"] | None = None
+    if finds_all or (actors is None and classifier.finds_actors):
+        find = "all" if finds_all else "missing"
+        if not classifier.finds_actors:
+            raise UsageError(
+                "actors=auto: this model has no tagger; give the actors, or train one with "
+                "stance-train-tagger"
+            )
     try:
         with (
             nullcontext() if output is None else open_writer(output, arguments.overwrite) as writer
@@ -228,8 +249,10 @@ def predict(arguments: PredictArguments) -> None:
                 writer,
                 targets=targets,
                 actors=actors,
+                find=find,
                 author_actor=arguments.author_actor,
                 on_reject=on_reject,
+                on_nobody=rejects.add,
                 keep=arguments.show_texts if arguments.show or output is None else 0,
             )
     except PredictionStoppedError as error:
@@ -253,7 +276,7 @@ def report_run(run: PredictionRun, output: Path | None, rejects: RejectFile) -> 
         logger.info("%d rows of %d texts in %s", run.rows, run.texts, output)
 
 
-def load_classifier(arguments: PredictArguments) -> DocumentClassifier:
+def load_classifier(arguments: PredictArguments) -> StanceClassifier:
     """The trained model; raises ``UsageError`` if there is none that works."""
     from safetensors import SafetensorError
 
@@ -265,7 +288,10 @@ def load_classifier(arguments: PredictArguments) -> DocumentClassifier:
             device=arguments.device,
             abstain_below=arguments.abstain_below,
             precision=arguments.precision,
+            gazetteer=arguments.gazetteer,
         )
+    except DocumentError as error:
+        raise UsageError(f"gazetteer: {error}") from error
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         model_dir = arguments.model_dir
         where = "the shipped model" if model_dir is None else f"model_dir {model_dir}"
