@@ -300,6 +300,7 @@ class StanceClassifier:
             document_id=example.document.id,
             actor_id=actor.id,
             actor=actor.name,
+            kind=actor.kind,
             target_id=example.target.id,
             target=example.target.text,
             label=StanceLabel(LABELS[best]),

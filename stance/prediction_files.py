@@ -36,7 +36,7 @@ PAGE_ENDING = ".html"
 
 NESTED_COLUMNS = ("mentions", "evidence", "windows", "warnings")
 COLUMNS = (
-    *("document_id", "actor_id", "actor", "target_id", "target", "label"),
+    *("document_id", "actor_id", "actor", "kind", "target_id", "target", "label"),
     *(f"p_{label}" for label in LABELS),
     *("confidence", "abstained", *NESTED_COLUMNS, "model"),
 )
@@ -362,7 +362,9 @@ def build_prediction(row: Mapping[str, Any], where: str) -> Prediction:
     Raises:
         PredictionFileError: if a column is missing or holds what it must not.
     """
-    missing = [name for name in COLUMNS if row.get(name) is None]
+    # The kind of an actor need not be known, and rows of the first versions had no such column.
+    row = {**row, "kind": row.get("kind") or None}
+    missing = [name for name in COLUMNS if name != "kind" and row.get(name) is None]
     if missing:
         raise PredictionFileError(f"{where}: no {', '.join(missing)}; a row has {list(COLUMNS)}")
     fields = {name: row[name] for name in COLUMNS if not name.startswith("p_")}

@@ -169,6 +169,7 @@ class Prediction(Record):
     document_id: str
     actor_id: str
     actor: str
+    kind: ActorKind | None = None
     target_id: str
     target: str
     label: StanceLabel
@@ -187,6 +188,7 @@ class Prediction(Record):
             "document_id": self.document_id,
             "actor_id": self.actor_id,
             "actor": self.actor,
+            "kind": self.kind or "",
             "target_id": self.target_id,
             "target": self.target,
             "label": self.label.value,

@@ -266,3 +266,18 @@ def test_a_wrong_column_is_named(tmp_path: Path, change: dict[str, object], mess
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"rows\.csv"):
         read_predictions(tmp_path / "rows.csv")
+
+
+def test_the_kind_of_an_actor_is_kept_and_may_be_unknown(path: Path) -> None:
+    with open_writer(path) as writer:
+        writer.write([make_prediction(kind="state"), make_prediction(kind=None)])
+    assert [row.kind for row in read_predictions(path)] == ["state", None]
+
+
+def test_rows_without_a_kind_as_older_versions_wrote_them_are_read(tmp_path: Path) -> None:
+    row = make_prediction().to_row()
+    del row["kind"]
+    path = tmp_path / "old.jsonl"
+    path.write_text(json.dumps(row) + "\n", encoding="utf-8")
+    (read,) = read_predictions(path)
+    assert read.kind is None
