@@ -1,14 +1,22 @@
-"""The streaming job: documents go in one by one, rows come out, memory does not grow."""
+"""The streaming job: documents go in one by one, rows come out, memory does not grow.
+
+The stream is cut into portions, each of which is predicted by itself. An interrupted run goes on at
+the beginning of a portion, so that the model gets the same batches as without the interruption, and
+says the same to the last digit.
+"""
 
 from __future__ import annotations
 
 import json
 import logging
+import os
+import re
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import tee
+from itertools import chain, tee
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -17,13 +25,22 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from stance.encodings import DocumentError
 from stance.inference import ask
-from stance.prediction_files import PredictionWriter
+from stance.prediction_files import GrowingFile, PredictionWriter
 from stance.schema import Actor, Document, Prediction
 
 logger = logging.getLogger(__name__)
 
 REMEMBERED_IDS = 1_000_000
+PORTION_CHARACTERS = 200_000
+"""Of texts, times their targets: about as many tokens as the classifier gathers for its batches,
+and what an interruption can cost."""
+INVALID = "invalid"
+"""The reason why a record is left out that cannot be read begins with it."""
+NOBODY = "nobody found"
+"""The reason why a text is left out in which no actor was found."""
 SECONDS_BETWEEN_REPORTS = 60.0
+INDEX = re.compile(r"\[\d+\]")
+"""Of a list in the path of a field."""
 
 
 class DocumentClassifier(Protocol):
@@ -47,6 +64,7 @@ class UnaskedDocumentError(ValueError):
         self.document_id = document_id
         self.missing = missing
         self.searched = searched
+        self.reason = NOBODY if searched else f"no {missing}"
         if searched:
             super().__init__(f"document {document_id!r}: no actor was found in the text")
             return
@@ -67,8 +85,10 @@ class PredictionStoppedError(ValueError):
 
 @dataclass
 class PredictionRun:
-    """What a run did."""
+    """What a run did, with what it did before an interruption."""
 
+    documents: int = 0
+    """Documents that were read."""
     texts: int = 0
     """Documents that were predicted."""
     rows: int = 0
@@ -86,11 +106,44 @@ class RejectFile:
     """Notes records that are left out, one JSON object a line; no file appears without one."""
 
     path: Path | None
-    count: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    """How many records were left out for which reason."""
+
+    @property
+    def count(self) -> int:
+        return self.reasons.total()
+
+    @property
+    def invalid(self) -> int:
+        """How many of them could not be read."""
+        return sum(n for reason, n in self.reasons.items() if reason.startswith(INVALID))
+
+    def cut(self, size: int) -> None:
+        """Take back what was noted after the file had this size in bytes.
+
+        Raises:
+            PredictionFileError: as ``GrowingFile``.
+        """
+        if self.path is None or (size == 0 and not self.path.exists()):
+            return
+        GrowingFile(self.path, size).close()
+        if size == 0:
+            self.path.unlink()
+
+    def save(self) -> int:
+        """See that what was noted survives the end of power as well; gives the file's size."""
+        if self.path is None or not self.path.exists():
+            return 0
+        with self.path.open("rb+") as file:
+            os.fsync(file.fileno())
+            return file.seek(0, os.SEEK_END)
 
     def add(self, error: DocumentError | UnaskedDocumentError) -> None:
         """Note one record, in the log and, if there is a path, in the file."""
-        self.count += 1
+        if isinstance(error, DocumentError):
+            self.reasons[f"{INVALID} {INDEX.sub('', error.field or 'record')}"] += 1
+        else:
+            self.reasons[error.reason] += 1
         logger.warning("left out: %s", error)
         if self.path is None:
             return
@@ -106,6 +159,37 @@ class RejectFile:
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
+@dataclass
+class RecordErrors:
+    """Takes the errors of records that cannot be read, and raises or notes them.
+
+    The first documents are read before a run begins: until then, errors wait. The first ``known``
+    are those that were noted before an interruption.
+    """
+
+    rejects: RejectFile
+    stop: bool
+    known: int = 0
+    waiting: list[DocumentError] | None = field(default_factory=list)
+
+    def __call__(self, error: DocumentError) -> None:
+        if self.known:
+            self.known -= 1
+            return
+        if self.stop:
+            raise error
+        if self.waiting is None:
+            self.rejects.add(error)
+        else:
+            self.waiting.append(error)
+
+    def begin(self) -> None:
+        """From here on errors can be noted."""
+        for error in self.waiting or ():
+            self.rejects.add(error)
+        self.waiting = None
+
+
 def predict_documents(
     classifier: DocumentClassifier,
     documents: Iterable[Document],
@@ -117,6 +201,8 @@ def predict_documents(
     author_actor: bool = False,
     on_reject: Callable[[UnaskedDocumentError], None] | None = None,
     on_nobody: Callable[[UnaskedDocumentError], None] | None = None,
+    on_portion: Callable[[PredictionRun], None] | None = None,
+    run: PredictionRun | None = None,
     keep: int = 0,
 ) -> PredictionRun:
     """Predict a stream of documents and write the rows of each as soon as they are there.
@@ -130,43 +216,54 @@ def predict_documents(
         on_reject: called for a document that nothing is asked about, which is then left out;
             without it such a document ends the run.
         on_nobody: called for a text in which no actor was found, which never ends the run.
+        on_portion: called after each portion of documents; all their rows are written then. What it
+            gets is the ``run`` with which an interrupted run can go on there.
+        run: what an interrupted run did; ``documents`` go on where it was.
         keep: of how many documents the predictions are returned.
 
     Raises:
         PredictionStoppedError: at a record that cannot be read or asked about, once all documents
             before it are predicted and written.
     """
-    run = PredictionRun()
+    run = run or PredictionRun()
     stopped: list[Exception] = []
     stream = read_until_error(documents, run, stopped)
-    if find is not None:
-        stream = classifier.find_actors(stream, replace=find == "all")
+    stream = note_replaced(stream, {"targets": targets, "actors": actors})
     ask_one = partial(
         ask_document, targets=targets, actors=actors, author_actor=author_actor, search=find
     )
-    stream = note_replaced(stream, {"targets": targets, "actors": actors})
-    # The classifier takes some documents before it answers for the first: tee keeps those.
-    questions, asked = tee(ask_documents(stream, ask_one, on_reject, on_nobody, stopped))
     with (
         logging_redirect_tqdm(),
-        tqdm(unit=" texts", disable=None, dynamic_ncols=True) as bar,
+        tqdm(unit=" texts", disable=None, dynamic_ncols=True, initial=run.texts) as bar,
     ):
-        started = reported = time.monotonic()
-        for predictions, document in zip(classifier.iter_predict(questions), asked, strict=True):
-            if writer is not None:
-                writer.write(predictions, document)
-            if len(run.first) < keep:
-                run.first.append(predictions)
-            run.texts += 1
-            run.rows += len(predictions)
-            run.marked_rows += sum(bool(prediction.warnings) for prediction in predictions)
-            bar.set_postfix(rows=run.rows, refresh=False)
-            bar.update()
-            # Without a terminal there is no bar, and a long run should still be seen to move.
-            if bar.disable and time.monotonic() - reported > SECONDS_BETWEEN_REPORTS:
-                reported = time.monotonic()
-                rate = run.texts / (reported - started)
-                logger.info("%d texts, %d rows, %.1f texts/s", run.texts, run.rows, rate)
+        before, started = run.texts, time.monotonic()
+        reported = started
+        for first in stream:
+            portion = read_portion(chain([first], stream), targets)
+            if find is not None:
+                portion = classifier.find_actors(portion, replace=find == "all")
+            # The classifier takes some documents before it answers for the first: tee keeps those.
+            questions, asked = tee(ask_documents(portion, ask_one, on_reject, on_nobody, stopped))
+            answers = classifier.iter_predict(questions)
+            for predictions, document in zip(answers, asked, strict=True):
+                if writer is not None:
+                    writer.write(predictions, document)
+                if len(run.first) < keep:
+                    run.first.append(predictions)
+                run.texts += 1
+                run.rows += len(predictions)
+                run.marked_rows += sum(bool(prediction.warnings) for prediction in predictions)
+                bar.set_postfix(rows=run.rows, refresh=False)
+                bar.update()
+                # Without a terminal there is no bar, and a long run should still be seen to move.
+                if bar.disable and time.monotonic() - reported > SECONDS_BETWEEN_REPORTS:
+                    reported = time.monotonic()
+                    rate = (run.texts - before) / (reported - started)
+                    logger.info("%d texts, %d rows, %.1f texts/s", run.texts, run.rows, rate)
+            if stopped:
+                break
+            if on_portion is not None:
+                on_portion(run)
     if run.repeated_ids:
         logger.warning("%d documents repeat the id of an earlier document", run.repeated_ids)
     if stopped:
@@ -193,9 +290,22 @@ def read_until_error(
                 run.repeated_ids += 1
             elif len(seen) < REMEMBERED_IDS:
                 seen.add(mark)
+            run.documents += 1
             yield document
     except DocumentError as error:
         stopped.append(error)
+
+
+def read_portion(
+    documents: Iterator[Document], targets: Sequence[str] | None
+) -> Iterator[Document]:
+    """The documents up to ``PORTION_CHARACTERS``, and no look at the next one."""
+    characters = 0
+    for document in documents:
+        yield document
+        characters += len(document.text) * max(len(targets or document.targets), 1)
+        if characters >= PORTION_CHARACTERS:
+            return
 
 
 def note_replaced(

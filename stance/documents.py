@@ -1,5 +1,7 @@
 """Read documents from JSONL, CSV, TSV, Parquet and text files, write them as JSONL, split them.
 
+Files of text may be packed: ``.jsonl.gz``, ``.csv.zst``.
+
 Reading streams: one document, or one block of rows, is in memory at a time (for flat rows see
 ``iter_documents``). What cannot be read raises a ``DocumentError`` with file, line and field.
 """
@@ -17,7 +19,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from stance.encodings import DocumentError, detect_encoding
+from stance.encodings import PACKED_ENDINGS, DocumentError, drop_packing, open_text
 from stance.native import parse_document, to_record
 from stance.records import READERS, Report
 from stance.schema import Document
@@ -28,6 +30,7 @@ __all__ = [
     "DocumentError",
     "LabelMapping",
     "TripleColumns",
+    "find_files",
     "iter_documents",
     "parse_document",
     "read_documents",
@@ -39,14 +42,23 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 ENDINGS = (*READERS, ".txt")
+_ENDINGS_IN_WORDS = (
+    f"{', '.join(ENDINGS)}, or (but for .parquet) in one of these and {' or '.join(PACKED_ENDINGS)}"
+)
 
 # Up to this size a file's flat rows are held in memory and may lie in any order.
 MAX_GROUPED_BYTES = 64 * 1024 * 1024
+# A packed text is taken for so many times its size: how large it is shows only at its end.
+PACKING_RATIO = 8
 
 
 class _Source(NamedTuple):
     path: Path
     name: str  # the beginning of the ids that documents without one get
+
+    @property
+    def ending(self) -> str:
+        return drop_packing(self.path).suffix.lower()
 
 
 def iter_documents(
@@ -55,7 +67,8 @@ def iter_documents(
     labels: LabelMapping | None = None,
     on_error: Report | None = None,
 ) -> Iterator[Document]:
-    """Read documents one by one from ``.jsonl``, ``.csv``, ``.tsv``, ``.parquet`` and ``.txt``.
+    """Read documents one by one from ``.jsonl``, ``.csv``, ``.tsv``, ``.parquet`` and ``.txt``, and
+    from packed files of these (``.jsonl.gz``, ``.jsonl.zst``), but of Parquet.
 
     A file holds native records (see ``parse_document``) or flat rows of text, actor and target; its
     first record decides: a row has an actor or target column and no lists of actors or targets. A
@@ -97,6 +110,16 @@ def iter_documents(
                 raise DocumentError("the file is empty: it holds no documents", source.path)
         except DocumentError as error:
             report(error)
+
+
+def find_files(paths: str | Path | Sequence[str | Path]) -> list[Path]:
+    """The files that ``iter_documents`` reads, in order.
+
+    Raises:
+        DocumentError: as ``iter_documents``, if there are none.
+    """
+    given = [paths] if isinstance(paths, str | Path) else paths
+    return [source.path for source in _find_sources(given, log_others=False)]
 
 
 def read_documents(
@@ -201,7 +224,7 @@ class _Reporter:
         self.take(error)
 
 
-def _find_sources(paths: Sequence[str | Path]) -> Iterator[_Source]:
+def _find_sources(paths: Sequence[str | Path], log_others: bool = True) -> Iterator[_Source]:
     if not paths:
         raise DocumentError("no paths given; give files, directories or patterns")
     for given in paths:
@@ -211,48 +234,54 @@ def _find_sources(paths: Sequence[str | Path]) -> Iterator[_Source]:
             texts = [file for file in files if _is_readable(file)]
             if not texts:
                 raise DocumentError(
-                    f"a directory without texts; it needs files that end in {', '.join(ENDINGS)}",
+                    f"a directory without texts; it needs files that end in {_ENDINGS_IN_WORDS}",
                     path,
                 )
-            if others := [str(file.relative_to(path)) for file in files if file not in set(texts)]:
+            others = [str(file.relative_to(path)) for file in files if not _is_readable(file)]
+            if others and log_others:
                 logger.warning("%s: files of unknown kinds not read: %s", path, ", ".join(others))
             for file in texts:
-                yield _Source(file, file.relative_to(path).with_suffix("").as_posix())
+                inner = drop_packing(file.relative_to(path))
+                yield _Source(file, inner.with_suffix("").as_posix())
         elif path.exists():
             if not _is_readable(path):
                 raise DocumentError(
-                    f"a file of an unknown kind; it must end in {', '.join(ENDINGS)}", path
+                    f"a file of an unknown kind; it must end in {_ENDINGS_IN_WORDS}", path
                 )
-            yield _Source(path, path.stem)
+            yield _Source(path, drop_packing(path).stem)
         elif matches := sorted(glob.glob(str(given), recursive=True)):  # noqa: PTH207, absolute
             readable = [name for name in matches if _is_readable(Path(name))]
-            if others := [name for name in matches if name not in set(readable)]:
+            others = [name for name in matches if name not in readable]
+            if others and log_others:
                 logger.warning("%s: files of unknown kinds not read: %s", path, ", ".join(others))
             if not readable:
                 raise DocumentError(
-                    f"matches no files that end in {', '.join(ENDINGS)}, and no directory", path
+                    f"matches no files that end in {_ENDINGS_IN_WORDS}, and no directory", path
                 )
-            yield from _find_sources(readable)
+            yield from _find_sources(readable, log_others)
         else:
             raise DocumentError("there is no such file, directory or match of a pattern", path)
 
 
 def _is_readable(path: Path) -> bool:
-    return path.is_dir() or path.suffix.lower() in ENDINGS
+    if path.is_dir() or path.suffix.lower() in ENDINGS:
+        return True
+    inner = drop_packing(path)
+    return inner != path and inner.suffix.lower() in ENDINGS and inner.suffix.lower() != ".parquet"
 
 
 def _iter_source(
     source: _Source, columns: TripleColumns, labels: LabelMapping | None, report: Report
 ) -> Iterator[tuple[int | None, Document]]:
     path = source.path
-    if path.suffix.lower() == ".txt":
-        with path.open(encoding=detect_encoding(path), newline="") as file:
+    if source.ending == ".txt":
+        with open_text(path) as file:
             text = file.read()
         if not text.strip():
             raise DocumentError("the file is empty; a document needs a text", path)
         yield None, Document(id=source.name, text=text)
         return
-    records = READERS[path.suffix.lower()](path, report)
+    records = READERS[source.ending](path, report)
     first = next(records, None)
     if first is None:
         return
@@ -262,10 +291,11 @@ def _iter_source(
         found = columns.resolve(first[1].keys(), path, first[0])
         if unused := [key for key in first[1] if key not in found.values()]:
             logger.warning("%s: columns not used: %s", path, ", ".join(unused))
-        keep_all = path.stat().st_size <= MAX_GROUPED_BYTES
+        size = path.stat().st_size * (1 if drop_packing(path) == path else PACKING_RATIO)
+        keep_all = size <= MAX_GROUPED_BYTES
         yield from group_rows(records, path, source.name, columns, report, labels, keep_all)
         return
-    if path.suffix.lower() != ".jsonl":
+    if source.ending != ".jsonl":
         columns.resolve(first[1].keys(), path, first[0], needed=("text",))
     for line, record in records:
         try:
@@ -290,7 +320,7 @@ def _parse_native(
     identity = record.get("id")
     if identity is None or identity == "":
         record["id"] = f"{source.name}-{line}"
-    elif isinstance(identity, int) and source.path.suffix.lower() == ".parquet":
+    elif isinstance(identity, int) and source.ending == ".parquet":
         record["id"] = str(identity)
     return parse_document(record, source.path, line)
 

@@ -1,14 +1,22 @@
 """Text files in the encodings that German text comes in, and the error that says where it broke.
 
 Only strict decoding is used: a file is UTF-8 (with or without byte order mark), UTF-16 or UTF-32
-with byte order mark, or Windows-1252, or it is refused.
+with byte order mark, or Windows-1252, or it is refused. A file may be packed, as its name says by
+``.gz`` or ``.zst`` at the end.
 """
 
 from __future__ import annotations
 
 import codecs
+import gzip
+import io
 import re
+import zlib
 from pathlib import Path
+from typing import IO, cast
+
+PACKED_ENDINGS = (".gz", ".zst")
+"""What the names of packed files end in, after the ending that says what they hold."""
 
 _BLOCK_BYTES = 1 << 20
 _BYTE_ORDER_MARKS = (
@@ -52,20 +60,52 @@ class DocumentError(ValueError):
         super().__init__(f"{where}: {problem}" if where else problem)
 
 
+def drop_packing(path: Path) -> Path:
+    """The path without ``.gz`` or ``.zst``: its ending says what the file holds."""
+    return path.with_suffix("") if path.suffix.lower() in PACKED_ENDINGS else path
+
+
+def open_binary(path: Path) -> IO[bytes]:
+    """The content of a file, unpacked."""
+    ending = path.suffix.lower()
+    if ending == ".gz":
+        return cast("IO[bytes]", gzip.open(path, "rb"))
+    if ending == ".zst":
+        import pyarrow  # has Zstandard, which Python itself has from 3.14 on
+
+        return pyarrow.input_stream(str(path), compression="zstd")
+    return path.open("rb")
+
+
+def open_text(path: Path, newline: str = "") -> IO[str]:
+    """The content of a text file, unpacked and in the encoding that it is in.
+
+    Raises:
+        DocumentError: as ``detect_encoding``.
+    """
+    encoding = detect_encoding(path)
+    return io.TextIOWrapper(open_binary(path), encoding=encoding, newline=newline)
+
+
 def detect_encoding(path: Path) -> str:
     """The encoding of a text file, as a name for ``open``; the whole file is read, in blocks.
 
     Raises:
-        DocumentError: if the file cannot be read, holds no text, or is damaged.
+        DocumentError: if the file cannot be read or unpacked, holds no text, or is damaged.
     """
     try:
-        with path.open("rb") as file:
-            head = file.read(4)
-            for mark, encoding in _BYTE_ORDER_MARKS:
-                if head.startswith(mark):
-                    return _check_decoding(path, encoding)
-    except OSError as error:
-        raise DocumentError(f"cannot be read: {error.strerror}", path) from error
+        return _detect_encoding(path)
+    except (OSError, EOFError, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise DocumentError(f"cannot be read: {reason}", path) from error
+
+
+def _detect_encoding(path: Path) -> str:
+    with open_binary(path) as file:
+        head = file.read(4)
+    for mark, encoding in _BYTE_ORDER_MARKS:
+        if head.startswith(mark):
+            return _check_decoding(path, encoding)
     try:
         return _check_decoding(path, "utf-8")
     except DocumentError:
@@ -77,7 +117,7 @@ def detect_encoding(path: Path) -> str:
 def _check_decoding(path: Path, encoding: str) -> str:
     decoder = codecs.getincrementaldecoder(encoding)("strict")
     line = 1
-    with path.open("rb") as file:
+    with open_binary(path) as file:
         while True:
             block = file.read(_BLOCK_BYTES)
             try:
@@ -104,7 +144,7 @@ def _check_decoding(path: Path, encoding: str) -> str:
 
 
 def _has_utf8_trace(path: Path) -> bool:
-    with path.open("rb") as file:
+    with open_binary(path) as file:
         tail = b""
         while block := file.read(_BLOCK_BYTES):
             if _UTF8_TRACE.search(tail + block):

@@ -221,25 +221,31 @@ class StanceClassifier:
         """Predictions of one document after the other, in order, with bounded memory.
 
         Documents are gathered until they hold ``buffer_tokens`` tokens, so that batches can be
-        formed of windows of like length.
+        formed of windows of like length. Among these, documents that say and ask the same (a report
+        of an agency in several papers) are read once.
 
         Raises:
             ValueError: if a document has no targets or no actors.
         """
         waiting: list[tuple[Document, list[Example], list[Features]]] = []
+        known: dict[tuple[str, tuple[Actor, ...], tuple[Target, ...]], list[Features]] = {}
         tokens = 0
         for document in documents:
             examples = build_examples([document])
             if not examples:
                 missing = "targets" if not document.targets else "actors"
                 raise ValueError(f"document {document.id!r} has no {missing} to ask about")
-            shown = withhold(document, self.model.config.withhold)
-            features = [self._build(example) for example in build_examples([shown])]
+            question = document.text, document.actors, document.targets
+            features = known.get(question)
+            if features is None:
+                shown = withhold(document, self.model.config.withhold)
+                features = [self._build(example) for example in build_examples([shown])]
+                known[question] = features
             waiting.append((document, examples, features))
             tokens += sum(feature.tokens for feature in features)
             if tokens >= buffer_tokens:
                 yield from self._flush(waiting)
-                waiting, tokens = [], 0
+                waiting, known, tokens = [], {}, 0
         yield from self._flush(waiting)
 
     def _build(self, example: Example) -> Features:
@@ -254,7 +260,9 @@ class StanceClassifier:
     def _flush(
         self, waiting: list[tuple[Document, list[Example], list[Features]]]
     ) -> Iterator[list[Prediction]]:
-        flat = [feature for _, _, features in waiting for feature in features]
+        # Documents that say and ask the same share one list of features.
+        unique = {id(features): features for _, _, features in waiting}
+        flat = [feature for features in unique.values() for feature in features]
         readings = iter(
             read_examples(
                 self.model,
@@ -264,8 +272,9 @@ class StanceClassifier:
                 max_tokens_per_batch=self.max_tokens_per_batch,
             )
         )
+        answers = {key: list(islice(readings, len(unique[key]))) for key in unique}
         for _, examples, features in waiting:
-            rows = zip(examples, features, islice(readings, len(examples)), strict=True)
+            rows = zip(examples, features, answers[id(features)], strict=True)
             yield [
                 self._make_prediction(example, feature, reading, position, row)
                 for example, feature, reading in rows

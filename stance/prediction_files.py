@@ -8,6 +8,9 @@ evidence, windows, warnings`` are lists: JSON in a CSV cell, lists of structs in
 What ``write`` has returned from stays readable, whatever happens next. JSONL and CSV files only
 grow by whole rows. A Parquet file cannot grow, as its index stands at its end; its rows go to small
 complete files in ``<output>.parts`` that ``close`` joins, so after a kill that folder has the rows.
+
+``save`` gives a mark, from which ``open_rows`` goes on after an interruption: what was written
+later is cut off. A mark counts bytes of a JSONL or CSV file, and parts of a Parquet file.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import csv
 import io
 import json
 import math
+import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -98,11 +102,27 @@ class PredictionWriter(Protocol):
 
 
 class GrowingFile:
-    """Appends texts to a file; one that could only be written in part is taken back."""
+    """Appends texts to a file; one that could only be written in part is taken back.
 
-    def __init__(self, path: Path) -> None:
+    Raises:
+        PredictionFileError: if another process writes to the file, or it has no ``size`` bytes.
+    """
+
+    def __init__(self, path: Path, size: int = 0) -> None:
         # Unbuffered: a text is in the file when append() returns, also if the process is killed.
-        self._file = path.open("wb", buffering=0)
+        self._file = path.open("ab", buffering=0)
+        try:
+            lock_file(self._file.fileno(), path)
+            if self._file.tell() < size:
+                raise PredictionFileError(
+                    f"{path} is shorter than the interrupted run left it, so it was changed; "
+                    "put it back, or set overwrite=true to start anew"
+                )
+            self._file.truncate(size)
+            self._file.seek(size)
+        except BaseException:
+            self._file.close()
+            raise
 
     def append(self, text: str) -> None:
         start = self._file.tell()
@@ -115,6 +135,11 @@ class GrowingFile:
             self._file.seek(start)
             raise
 
+    def save(self) -> int:
+        """See that what was appended survives the end of power as well; gives the file's size."""
+        os.fsync(self._file.fileno())
+        return self._file.tell()
+
     def close(self) -> None:
         self._file.close()
 
@@ -122,10 +147,13 @@ class GrowingFile:
 class LineWriter(GrowingFile):
     """Appends rows as lines, each batch as a whole."""
 
-    def __init__(self, path: Path, render: Renderer, header: str = "") -> None:
-        super().__init__(path)
+    def __init__(
+        self, path: Path, render: Renderer, header: str = "", mark: int | None = None
+    ) -> None:
+        super().__init__(path, mark or 0)
         self._render = render
-        self.append(header)
+        if mark is None:
+            self.append(header)
 
     def write(self, predictions: Sequence[Prediction], document: Document | None = None) -> None:
         self.append(self._render(build_rows(predictions)))
@@ -140,18 +168,37 @@ class LineWriter(GrowingFile):
 class ParquetWriter:
     """Collects rows into part files of ``ROWS_PER_PART`` rows or more, joined by ``close``.
 
-    Rows wait in memory until a part is full, so a kill can cost up to that many rows.
+    Rows wait in memory until a part is full, so a kill can cost up to that many rows. The file gets
+    its name when all rows are in it; after an error or an interruption there are only the parts.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, mark: int | None = None) -> None:
         self._path = path
         self._parts = parts_of(path)
-        if self._parts.exists():
-            shutil.rmtree(self._parts)
-        path.unlink(missing_ok=True)
-        self._parts.mkdir()
-        self._count = 0
+        self._count = mark or 0
         self._rows: list[dict[str, Any]] = []
+        self._parts.mkdir(exist_ok=True)
+        self._lock = (self._parts / "lock").open("ab")
+        try:
+            lock_file(self._lock.fileno(), path)
+            if mark is None:
+                path.unlink(missing_ok=True)
+            # A file that is there already has all rows, and its parts may be gone.
+            elif not path.exists() and not all(map(Path.is_file, map(self._part, range(mark)))):
+                raise PredictionFileError(
+                    f"{self._parts} lacks parts that the interrupted run left; "
+                    "put them back, or set overwrite=true to start anew"
+                )
+        except BaseException:
+            self._lock.close()
+            raise
+        kept = set(map(self._part, range(self._count)))
+        for part in self._parts.glob("part-*"):
+            if part not in kept:
+                part.unlink()
+
+    def _part(self, number: int) -> Path:
+        return self._parts / f"part-{number:08d}.parquet"
 
     def write(self, predictions: Sequence[Prediction], document: Document | None = None) -> None:
         self._rows += build_rows(predictions)
@@ -162,21 +209,32 @@ class ParquetWriter:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        part = self._parts / f"part-{self._count:08d}.parquet"
+        part = self._part(self._count)
         unfinished = part.with_suffix(".unfinished")
         pq.write_table(pa.Table.from_pylist(self._rows, schema=parquet_schema()), unfinished)
-        unfinished.replace(part)
+        replace_for_good(unfinished, part)
         self._count += 1
         self._rows = []
 
+    def save(self) -> int:
+        """See that what was written survives the end of power as well; gives the parts' number."""
+        if self._rows:
+            self._write_part()
+        return self._count
+
     def close(self) -> None:
+        if self._lock.closed:
+            return
+        self.save()
+        if not self._path.exists():
+            self._join()
+        self._lock.close()
+        shutil.rmtree(self._parts)
+
+    def _join(self) -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        if not self._parts.exists():
-            return
-        if self._rows:
-            self._write_part()
         joined = self._parts / "joined.unfinished"
         with pq.ParquetWriter(joined, parquet_schema()) as out:
             waiting: list[pa.Table] = []
@@ -187,14 +245,21 @@ class ParquetWriter:
                     waiting = []
             if waiting:
                 out.write_table(pa.concat_tables(waiting))
-        joined.replace(self._path)
-        shutil.rmtree(self._parts)
+        replace_for_good(joined, self._path)
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if error is None:
+            self.close()
+            return
+        self.save()
+        self._lock.close()
+
+
+RowWriter = LineWriter | ParquetWriter
+"""A writer of rows, which can go on after an interruption."""
 
 
 def open_writer(path: str | Path, overwrite: bool = False) -> PredictionWriter:
@@ -206,16 +271,27 @@ def open_writer(path: str | Path, overwrite: bool = False) -> PredictionWriter:
     """
     path = Path(path)
     check_output(path, overwrite)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.suffix.lower() == PAGE_ENDING:
-        from stance.prediction_page import PageWriter
+    if path.suffix.lower() != PAGE_ENDING:
+        return open_rows(path)
+    from stance.prediction_page import PageWriter
 
-        return PageWriter(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return PageWriter(path)
+
+
+def open_rows(path: Path, mark: int | None = None) -> RowWriter:
+    """A writer of rows that replaces ``path``, or goes on from the ``mark`` that ``save`` gave.
+
+    Raises:
+        PredictionFileError: if another run writes to ``path``, or less is there than was saved.
+        OSError: if the file cannot be created.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix.lower() == ".parquet":
-        return ParquetWriter(path)
+        return ParquetWriter(path, mark)
     if path.suffix.lower() == ".csv":
-        return LineWriter(path, render_csv, header=csv_lines([COLUMNS]))
-    return LineWriter(path, render_jsonl)
+        return LineWriter(path, render_csv, csv_lines([COLUMNS]), mark)
+    return LineWriter(path, render_jsonl, mark=mark)
 
 
 def parquet_schema() -> pyarrow.Schema:
@@ -375,6 +451,37 @@ def build_prediction(row: Mapping[str, Any], where: str) -> Prediction:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
         raise PredictionFileError(f"{where}, field {field}: {first['msg']}") from error
+
+
+def lock_file(descriptor: int, path: Path) -> None:
+    """Hold an open file until it is closed or the process ends.
+
+    Raises:
+        PredictionFileError: if another run holds it; ``path`` is what the message names.
+    """
+    try:
+        import fcntl
+    except ImportError:  # on Windows
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise PredictionFileError(f"another run is writing {path}; wait for its end") from error
+    except OSError:  # a file system that knows no locks
+        return
+
+
+def replace_for_good(unfinished: Path, path: Path) -> None:
+    """Give a file that was written its name, so that it survives the end of power whole."""
+    with unfinished.open("rb+") as file:
+        os.fsync(file.fileno())
+    unfinished.replace(path)
+    if os.name == "posix":
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
 def parts_of(path: Path) -> Path:

@@ -1,4 +1,7 @@
-"""Files of records, one at a time, each with its line: JSONL, CSV, TSV and Parquet."""
+"""Files of records, one at a time, each with its line: JSONL, CSV, TSV and Parquet.
+
+All but Parquet may be packed, see ``stance.encodings``.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,11 @@ import csv
 import datetime
 import json
 from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from stance.encodings import DocumentError, detect_encoding
+from stance.encodings import DocumentError, drop_packing, open_text
 
 Report = Callable[[DocumentError], None]
 """Takes the error of a record, which is then left out; or raises it."""
@@ -20,7 +24,7 @@ _PARQUET_ROWS_PER_BATCH = 256
 
 
 def _iter_jsonl(path: Path, report: Report) -> Records:
-    with path.open(encoding=detect_encoding(path), newline="\n") as file:
+    with open_text(path, newline="\n") as file:
         for line, raw in enumerate(file, start=1):
             if not raw.strip():
                 continue
@@ -54,11 +58,11 @@ def _is_encodable(raw: str, record: Mapping[str, Any]) -> bool:
 def _iter_csv(path: Path, report: Report) -> Records:
     """Rows of a table with a header, by the standard library: pandas tells no lines of rows."""
     csv.field_size_limit(2**31 - 1)  # the default refuses long texts
-    with path.open(encoding=detect_encoding(path), newline="") as file:
+    with open_text(path) as file:
         heading = file.readline()
-        file.seek(0)
-        choices = "\t" if path.suffix.lower() == ".tsv" else ",;\t"
-        reader = csv.reader(file, delimiter=max(choices, key=heading.count), strict=True)
+        choices = "\t" if drop_packing(path).suffix.lower() == ".tsv" else ",;\t"
+        separator = max(choices, key=heading.count)
+        reader = csv.reader(chain([heading], file), delimiter=separator, strict=True)
         line = 1
         header: list[str] | None = None
         try:

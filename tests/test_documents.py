@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import json
 import logging
 from collections.abc import Callable
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from stance import documents as module
@@ -293,3 +295,44 @@ def test_a_split_that_cannot_be_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         split_documents(make_documents(count), fractions, stratify_by=source)
+
+
+def pack(path: Path, content: bytes) -> Path:
+    packed = gzip.compress(content)
+    if path.suffix == ".zst":
+        packed = pa.compress(content, "zstd", asbytes=True)
+    path.write_bytes(packed)
+    return path
+
+
+@pytest.mark.parametrize("packing", ["gz", "zst"])
+@pytest.mark.parametrize("ending", ["jsonl", "csv", "tsv", "txt"])
+def test_packed_files_are_read_like_others(tmp_path: Path, ending: str, packing: str) -> None:
+    separator = "\t" if ending == "tsv" else ","
+    table = f'id{separator}text\nn1{separator}"Grüße, Öz."\n'
+    content = {"jsonl": '{"id": "n1", "text": "Grüße, Öz."}\n', "txt": "Grüße, Öz."}
+    raw = content.get(ending, table).encode("cp1252" if ending == "csv" else "utf-8")
+    path = pack(tmp_path / f"n1.{ending}.{packing}", raw)
+    for given in (path, tmp_path, tmp_path / "*"):
+        (document,) = read_documents(given)
+        assert (document.id, document.text) == ("n1", "Grüße, Öz.")
+
+
+@pytest.mark.parametrize("packing", ["gz", "zst"])
+def test_an_error_in_a_packed_file_names_file_line_and_field(tmp_path: Path, packing: str) -> None:
+    lines = ['{"text": "Eins."}', '{"text": "Zwei."}', '{"text": 3}']
+    path = pack(tmp_path / f"news.jsonl.{packing}", "\n".join(lines).encode())
+    error = error_of(lambda: read_documents(path))
+    assert (error.file, error.line, error.field) == (str(path), 3, "text")
+    (first, _) = [*iter_documents(path, on_error=lambda error: None)]
+    assert first.id == "news-1"
+
+
+@pytest.mark.parametrize("packing", ["gz", "zst"])
+def test_a_damaged_packed_file_is_named(tmp_path: Path, packing: str) -> None:
+    path = pack(tmp_path / f"a.jsonl.{packing}", b'{"text": "Eins."}\n' * 1_000)
+    for damaged in (path.read_bytes()[:-12], b"no packed file"):
+        path.write_bytes(damaged)
+        error = error_of(lambda: read_documents(path))
+        assert error.file == str(path)
+        assert "cannot be read" in str(error)

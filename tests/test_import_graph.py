@@ -36,6 +36,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("inference",),
     ("prediction_files", "prediction_page", "prediction_table"),
     ("batch_prediction",),
+    ("run_manifest",),
     ("metrics", "actor_metrics", "codings", "shares"),
     ("calibration", "abstention", "intervals"),
     ("agreement",),

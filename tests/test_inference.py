@@ -260,3 +260,28 @@ def test_verdicts_below_the_wanted_confidence_are_marked(tiny_stance_model_dir: 
     surer = predict(min(1.0, plain.confidence + 0.01))
     assert surer.abstained
     assert (surer.label, surer.probabilities) == (plain.label, plain.probabilities)
+
+
+def test_documents_that_say_and_ask_the_same_are_read_once(
+    classifier: StanceClassifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    actors = (Actor(id="a1", name="Frauke Ömmelbach", mentions=(Mention(start=0, end=16),)),)
+    target = Target(id="t1", text=TARGETS[0])
+    first = Document(id="n1", text=TEXT, actors=actors, targets=(target,))
+    reprint = first.model_copy(update={"id": "n2", "source": "Abendblatt"})
+    other = first.model_copy(update={"id": "n3", "targets": (Target(id="t1", text=TARGETS[1]),)})
+    windows = 0
+    encode = classifier.model.encode_mentions
+
+    def count(**inputs: torch.Tensor) -> object:
+        nonlocal windows
+        windows += len(inputs["input_ids"])
+        return encode(**inputs)
+
+    monkeypatch.setattr(classifier.model, "encode_mentions", count)
+    rows = list(classifier.iter_predict([first, reprint, other, first]))
+    assert windows == 2
+    assert [row.document_id for (row,) in rows] == ["n1", "n2", "n3", "n1"]
+    assert rows[1][0] == rows[0][0].model_copy(update={"document_id": "n2"})
+    assert rows[2][0].target == TARGETS[1]
+    assert len({rows[0][0].probabilities, rows[2][0].probabilities}) == 2

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import difflib
 import glob
+import json
 import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass, fields
-from itertools import chain, islice
+from dataclasses import asdict, dataclass, fields
+from functools import partial
+from itertools import chain, islice, product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, cast
 
 import hydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -20,18 +21,34 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
+from stance import __version__
 from stance.batch_prediction import (
     PredictionRun,
     PredictionStoppedError,
+    RecordErrors,
     RejectFile,
     predict_documents,
 )
 from stance.commands.overrides import quote_path
 from stance.documents import TripleColumns, iter_documents
 from stance.encodings import DocumentError, detect_encoding
-from stance.locations import config_dir
-from stance.prediction_files import PredictionFileError, check_output, open_writer
+from stance.locations import config_dir, default_model_dir
+from stance.prediction_files import (
+    PAGE_ENDING,
+    PredictionFileError,
+    PredictionWriter,
+    check_output,
+    open_rows,
+    open_writer,
+)
 from stance.prediction_table import print_predictions
+from stance.run_manifest import (
+    RunManifest,
+    check_run,
+    describe_files,
+    describe_model,
+    manifest_of,
+)
 from stance.schema import Document
 
 if TYPE_CHECKING:
@@ -43,6 +60,8 @@ TEXT_KEYS = ("input", "targets", "actors", "gazetteer", "output", "model_dir")
 AUTO = "auto"
 """Stands for actors that are found in the texts."""
 EXIT_DATA, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+NOT_ASKED = ("output", "overwrite", "on_error", "show", "show_texts")
+"""Arguments that may change when an interrupted run goes on."""
 
 
 class UsageError(ValueError):
@@ -142,7 +161,9 @@ def run_from_config(config: DictConfig) -> None:
     except (PredictionStoppedError, PredictionFileError, DocumentError, OSError) as error:
         fail(error, EXIT_DATA)
     except KeyboardInterrupt:
-        fail("interrupted; the rows written so far are kept", EXIT_INTERRUPTED)
+        is_resumable = config.output and not str(config.output).lower().endswith(PAGE_ENDING)
+        hint = "; the same command goes on with them" if is_resumable else ""
+        fail(f"interrupted; the rows written so far are kept{hint}", EXIT_INTERRUPTED)
 
 
 def fail(error: Exception | str, code: int) -> NoReturn:
@@ -218,16 +239,14 @@ def predict(arguments: PredictArguments) -> None:
     output = None if arguments.output is None else Path(arguments.output)
     inputs = [arguments.input] if isinstance(arguments.input, str) else list(arguments.input or ())
     rejects = RejectFile(None)
+    manifest = None
     if output is not None:
-        try:
-            check_output(output, arguments.overwrite)
-        except PredictionFileError as error:
-            raise UsageError(str(error)) from error
-        check_apart(output, inputs)
         rejects = RejectFile(output.with_name(output.name + ".rejects.jsonl"))
-        check_rejects(rejects, arguments.overwrite)
-    on_reject = rejects.add if arguments.on_error == "skip" else None
-    documents = open_documents(inputs, arguments.columns, on_reject)
+        manifest = open_manifest(arguments, output, rejects, inputs, targets, actors)
+        rejects.reasons = manifest.to_reasons()
+    run = PredictionRun() if manifest is None else manifest.to_run()
+    errors = RecordErrors(rejects, arguments.on_error == "stop", known=rejects.invalid)
+    documents = open_documents(inputs, arguments.columns, errors)
     if output is None:
         documents = islice(documents, arguments.show_texts + 1)
     classifier = load_classifier(arguments)
@@ -239,26 +258,122 @@ def predict(arguments: PredictArguments) -> None:
                 "actors=auto: this model has no tagger; give the actors, or train one with "
                 "stance-train-tagger"
             )
+    ask_all = partial(
+        predict_documents,
+        classifier,
+        targets=targets,
+        actors=actors,
+        find=find,
+        author_actor=arguments.author_actor,
+        on_reject=rejects.add if arguments.on_error == "skip" else None,
+        on_nobody=rejects.add,
+        run=run,
+        keep=arguments.show_texts if arguments.show or output is None else 0,
+    )
     try:
-        with (
-            nullcontext() if output is None else open_writer(output, arguments.overwrite) as writer
-        ):
-            run = predict_documents(
-                classifier,
-                documents,
-                writer,
-                targets=targets,
-                actors=actors,
-                find=find,
-                author_actor=arguments.author_actor,
-                on_reject=on_reject,
-                on_nobody=rejects.add,
-                keep=arguments.show_texts if arguments.show or output is None else 0,
-            )
+        if manifest is None or output is None:
+            errors.begin()
+            ask_all(documents)
+        else:
+            write_rows(output, manifest, run, documents, errors, ask_all)
     except PredictionStoppedError as error:
-        report_run(error.run, output, rejects)
+        if manifest is not None:
+            manifest.stop(run, rejects, str(error))
+        report_run(run, output, rejects)
         raise
     report_run(run, output, rejects)
+    if manifest is not None:
+        logger.info("%s", manifest.counts)
+
+
+def open_manifest(
+    arguments: PredictArguments,
+    output: Path,
+    rejects: RejectFile,
+    inputs: Sequence[str],
+    targets: Sequence[str] | None,
+    actors: Sequence[str] | None,
+) -> RunManifest:
+    """The manifest of the run, of a new one or one that goes on; nothing is written yet.
+
+    Raises:
+        UsageError: if the output cannot be begun, or not gone on with.
+        DocumentError: if there is no input.
+    """
+    from stance.evaluation import describe_versions
+
+    try:
+        check_output(output, overwrite=True)
+        check_apart([output, *([rejects.path] if rejects.path else [])], inputs)
+        question = build_question(arguments, inputs, targets, actors)
+        if not arguments.overwrite:
+            check_run(output, question)
+            if not manifest_of(output).exists() and rejects.path and rejects.path.exists():
+                raise UsageError(f"{rejects.path} exists; move it away or set overwrite=true")
+    except PredictionFileError as error:
+        raise UsageError(str(error)) from error
+    return RunManifest.begin(output, question, describe_versions(), arguments.overwrite)
+
+
+def build_question(
+    arguments: PredictArguments,
+    inputs: Sequence[str],
+    targets: Sequence[str] | None,
+    actors: Sequence[str] | None,
+) -> dict[str, Any]:
+    """All that decides about the rows, as JSON has it."""
+    from stance.evaluation import hash_file
+
+    model_dir = default_model_dir() if arguments.model_dir is None else Path(arguments.model_dir)
+    gazetteer = arguments.gazetteer
+    question = {name: value for name, value in asdict(arguments).items() if name not in NOT_ASKED}
+    question |= {
+        "input": describe_files(inputs),
+        "targets": targets,
+        "actors": AUTO if arguments.actors == AUTO else actors,
+        # What is not there is told of when it is loaded.
+        "gazetteer": hash_file(gazetteer) if gazetteer and is_file(gazetteer) else None,
+        "model_dir": describe_model(model_dir) if model_dir.is_dir() else None,
+        "stance": __version__,
+    }
+    return cast("dict[str, Any]", json.loads(json.dumps(question)))
+
+
+def write_rows(
+    output: Path,
+    manifest: RunManifest,
+    run: PredictionRun,
+    documents: Iterator[Document],
+    errors: RecordErrors,
+    ask_all: Callable[..., PredictionRun],
+) -> None:
+    """Write the rows of all documents that are not done yet, and keep the manifest.
+
+    Raises:
+        PredictionStoppedError: as ``predict_documents``.
+    """
+    writer: PredictionWriter
+    progress, rejects = manifest.progress, errors.rejects
+    on_portion: Callable[[PredictionRun], None] | None = None
+    if output.suffix.lower() == PAGE_ENDING:
+        writer = open_writer(output, overwrite=True)
+    else:
+        if progress is None:
+            manifest.save()  # before there is an output, so that none is without
+        writer = rows = open_rows(output, progress.output if progress else None)
+
+        def on_portion(run: PredictionRun) -> None:
+            manifest.note(run, rejects, rows.save())
+
+    with writer:
+        rejects.cut(progress.rejects if progress else 0)
+        if run.documents:
+            logger.info("going on after %d documents, %d rows", run.documents, run.rows)
+        for _ in islice(documents, run.documents):
+            pass
+        errors.begin()
+        ask_all(documents, writer, on_portion=on_portion)
+    manifest.finish(run, rejects)
 
 
 def report_run(run: PredictionRun, output: Path | None, rejects: RejectFile) -> None:
@@ -301,7 +416,7 @@ def load_classifier(arguments: PredictArguments) -> StanceClassifier:
 def open_documents(
     inputs: Sequence[str],
     columns: Mapping[str, str | None] | None,
-    on_reject: Callable[[DocumentError], None] | None,
+    errors: RecordErrors,
 ) -> Iterator[Document]:
     """The documents of all inputs; the first one is read at once, to see that there is one.
 
@@ -309,9 +424,11 @@ def open_documents(
         DocumentError: if the first document cannot be read, or there is none.
         UsageError: if a column mapping names an unknown field.
     """
-    documents = iter_documents(inputs, columns=build_columns(columns), on_error=on_reject)
-    first = next(iter(documents), None)
+    documents = iter_documents(inputs, columns=build_columns(columns), on_error=errors)
+    first = next(documents, None)
     if first is None:
+        for error in errors.waiting or ():
+            logger.warning("left out: %s", error)
         raise DocumentError(f"no documents in {', '.join(inputs)}")
     return chain([first], documents)
 
@@ -360,14 +477,14 @@ def is_file(text: str) -> bool:
         return False
 
 
-def check_apart(output: Path, inputs: Iterable[str]) -> None:
-    """See that the output is not among the input, now or in a second run.
+def check_apart(outputs: Sequence[Path], inputs: Iterable[str]) -> None:
+    """See that no output is among the input, now or in a second run.
 
     Raises:
-        UsageError: if ``output`` is an input, or lies in an input directory.
+        UsageError: if one of ``outputs`` is an input, or lies where the input is looked for.
     """
-    place = output.resolve()
-    for pattern in inputs:
+    for output, pattern in product(outputs, inputs):
+        place = output.resolve()
         for name in [pattern, *glob.glob(pattern, recursive=True)]:  # noqa: PTH207
             path = Path(name).resolve()
             if path == place:
@@ -377,16 +494,8 @@ def check_apart(output: Path, inputs: Iterable[str]) -> None:
                     f"output {output} lies in the input directory {name}, where the next run would "
                     "read it; choose a path outside"
                 )
-
-
-def check_rejects(rejects: RejectFile, overwrite: bool) -> None:
-    """See that no rejects of an earlier run are there; with ``overwrite`` they are removed.
-
-    Raises:
-        UsageError: if the file exists and may not be removed.
-    """
-    if rejects.path is None or not rejects.path.exists():
-        return
-    if not overwrite:
-        raise UsageError(f"{rejects.path} exists; move it away or set overwrite=true")
-    rejects.path.unlink()
+        if glob.has_magic(pattern) and output.absolute().match(str(Path(pattern).absolute())):
+            raise UsageError(
+                f"output {output} fits the input {pattern}, by which the next run would read it; "
+                "choose a path in another folder"
+            )
