@@ -8,7 +8,6 @@ best, or begins a new one. What a gazetteer knows, equal names, and names that c
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import log1p
@@ -25,6 +24,11 @@ ARTICLES = frozenset(
     ["der", "die", "das", "dem", "den", "des", "ein", "eine", "einer", "einem", "einen", "eines"]
 )
 POSSESSIVES = ("sein", "ihr", "dess", "dere", "unser")
+CERTAIN = 1e3
+"""The score of the same name, above all that is learned."""
+TO_A_DESCRIPTION = 2.0
+"""So much more must be learned for an actor of whom only descriptions are known: the first one of a
+report ("Der Präsident") attracts names that are not its own."""
 FARTHEST_MENTIONS = 60
 """A mention is compared with so many before it."""
 
@@ -75,8 +79,11 @@ def link_mentions(
                 draft = owner[earlier]
                 if entry is not None and draft.known is not None:
                     continue
-                same = same_wording(text, mentions[earlier], mention)
-                score = 1e3 if same else scores[earlier, later]
+                score = scores[earlier, later]
+                if same_name(text, mentions[earlier], mention):
+                    score = CERTAIN
+                elif not any(mentions[number].name for number in draft.mentions):
+                    score -= TO_A_DESCRIPTION
                 if score > best and not contradicts(
                     text, [mentions[number] for number in draft.mentions], mention
                 ):
@@ -173,13 +180,14 @@ def name_actors(
     free = (name for n in range(1, len(drafts) + len(taken) + 1) if (name := f"a{n}") not in taken)
     for draft in drafts:
         own = [mentions[number] for number in draft.mentions]
-        commonest, _ = Counter(mention.kind for mention in own).most_common(1)[0]
+        # The longest mention has most to tell the kind by.
+        longest = max(own, key=lambda mention: mention.end - mention.start)
         known = draft.known
         actors.append(
             Actor(
                 id=(known.id if known is not None else None) or next(free),
                 name=known.name if known is not None else choose_name(text, own),
-                kind=(known.kind if known is not None else None) or commonest,
+                kind=(known.kind if known is not None else None) or longest.kind,
                 mentions=tuple(Mention(start=m.start, end=m.end) for m in own),
             )
         )
@@ -225,8 +233,26 @@ def same_wording(text: str, first: TaggedMention, second: TaggedMention) -> bool
     return core_words(text, first) == core_words(text, second)
 
 
+def same_name(text: str, first: TaggedMention, second: TaggedMention) -> bool:
+    """Whether two mentions have the same wording, or one has the surname of the other's name."""
+    if same_wording(text, first, second):
+        return True
+    if first.name is None or second.name is None:
+        return False
+    one, other = core_words(text, first), core_words(text, second)
+    return one[-1] == other[-1] and (set(one) <= set(other) or set(other) <= set(one))
+
+
 def contradicts(text: str, own: Sequence[TaggedMention], mention: TaggedMention) -> bool:
     """Whether a person's full name is another than that of an actor's earlier mentions."""
+    if any(same_name(text, other, mention) for other in own):
+        return is_other_person(text, own, mention)
+    if any((other.kind == "person") != (mention.kind == "person") for other in own):
+        return True
+    return is_other_person(text, own, mention)
+
+
+def is_other_person(text: str, own: Sequence[TaggedMention], mention: TaggedMention) -> bool:
     if mention.name is None or mention.kind != "person":
         return False
     name = core_words(text, mention)

@@ -40,6 +40,8 @@ TAGGER_FILE, TAGGER_CONFIG_FILE = "actor_tagger.safetensors", "actor_tagger.json
 PAIR_WIDTH = 64
 PAIR_FEATURES = 10
 OVERLAP_TOKENS = 96
+LEAST_IN_NAME = 0.15
+"""A name is seldom cut short: its next word is taken in from this probability on."""
 _WORD = re.compile(r"[^\W_][\w\u0300-\u036f]*(?:[-\u2010\u2011'’.](?=\w)[\w\u0300-\u036f]+)*|\S")
 
 
@@ -392,9 +394,14 @@ def decode_mentions(
     probabilities = logits.tags.softmax(dim=-1)
     begin = probabilities[:, 1::2]
     inside = probabilities[:, 2::2]
-    choices = torch.stack([probabilities[:, 0], begin.sum(1), inside.sum(1)], dim=1)
-    chosen = choices.argmax(dim=1).tolist()
+    choices = torch.stack([begin.sum(1), inside.sum(1)], dim=1)
+    named_at_all = probabilities[:, OUTSIDE] < 0.5
+    chosen = torch.where(named_at_all, 1 + choices.argmax(dim=1), 0).tolist()
     spans: list[list[int]] = []
+    for word in range(1, len(words)):
+        goes_on = bool((logits.names[word - 1 : word + 1] > 0).all())
+        if chosen[word - 1] and goes_on and float(choices[word].sum()) > LEAST_IN_NAME:
+            chosen[word] = chosen[word] or 2
     for word, tag in enumerate(chosen):
         if tag == 1 or (tag == 2 and not (word and chosen[word - 1])):
             spans.append([word, word + 1])
