@@ -7,7 +7,6 @@ with their capitals and seats (``stance/actor_data/states.csv``; the ids are Wik
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from io import StringIO
@@ -107,17 +106,3 @@ def read_gazetteer(path: str | Path) -> list[KnownActor]:
 def known_states() -> tuple[KnownActor, ...]:
     """The entries of the package."""
     return tuple(read_gazetteer(STATES_FILE))
-
-
-def merge_gazetteers(
-    first: Sequence[KnownActor], second: Sequence[KnownActor]
-) -> tuple[KnownActor, ...]:
-    """All entries of the first, and those of the second without the names that the first has."""
-    taken = {name for entry in first for name in entry.names}
-    merged = list(first)
-    for entry in second:
-        if entry.name in taken:
-            continue
-        free = tuple(alias for alias in entry.aliases if alias not in taken)
-        merged.append(KnownActor(entry.name, entry.kind, free, entry.id))
-    return tuple(merged)

@@ -84,6 +84,15 @@ def test_a_capital_is_its_state_and_has_the_states_id() -> None:
     assert (actor.id, actor.name, actor.kind) == ("Q159", "Russland", "state")
 
 
+def test_own_entries_take_names_from_those_of_the_package() -> None:
+    text = "Bern zahlt. Die Schweiz zahlt auch."
+    mentions = tag(text, ("Bern", "Bern", "state"), ("Die Schweiz", "Schweiz", "state"))
+    own = [KnownActor("Stadt Bern", "state", ("Bern",), "B")]
+    first, second = link_mentions(text, mentions, never, own, known_states())
+    assert (first.id, first.name) == ("B", "Stadt Bern")
+    assert second.name == "Schweiz"
+
+
 def test_a_gazetteer_finds_what_the_tagger_missed_and_gives_ids() -> None:
     known = [KnownActor("Eva Holm", "person", ("die Kämmerin",), "X7")]
     text = "Kämmerin Eva Holm kam. Abends sprach die Kämmerin. Holms Rede war kurz."

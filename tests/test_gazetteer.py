@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from stance.encodings import DocumentError
-from stance.gazetteer import KnownActor, known_states, merge_gazetteers, read_gazetteer
+from stance.gazetteer import KnownActor, known_states, read_gazetteer
 
 
 def write(tmp_path: Path, content: str, encoding: str = "utf-8") -> Path:
@@ -53,11 +53,3 @@ def test_states_come_with_capitals_and_ids() -> None:
     assert "Moskau" in by_name["Russland"].aliases
     assert by_name["Deutschland"].id == "Q183"
     assert all(entry.id and entry.id[0] == "Q" for entry in known_states())
-
-
-def test_own_entries_take_names_from_those_of_the_package() -> None:
-    own = [KnownActor("Stadt Bern", "state", ("Bern",), "B")]
-    merged = merge_gazetteers(own, known_states())
-    assert merged[0] is own[0]
-    swiss = next(entry for entry in merged if entry.name == "Schweiz")
-    assert "Bern" not in swiss.aliases

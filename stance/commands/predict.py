@@ -32,6 +32,7 @@ from stance.batch_prediction import (
 from stance.commands.overrides import quote_path
 from stance.documents import TripleColumns, iter_documents
 from stance.encodings import DocumentError, detect_encoding
+from stance.inference import AUTO
 from stance.locations import config_dir, default_model_dir
 from stance.prediction_files import (
     PAGE_ENDING,
@@ -57,8 +58,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 TEXT_KEYS = ("input", "targets", "actors", "gazetteer", "output", "model_dir")
-AUTO = "auto"
-"""Stands for actors that are found in the texts."""
 EXIT_DATA, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 NOT_ASKED = ("output", "overwrite", "on_error", "show", "show_texts")
 """Arguments that may change when an interrupted run goes on."""
