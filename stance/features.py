@@ -15,7 +15,9 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from stance.examples import Example
+from stance.name_hiding import hide_names
 from stance.sentences import split_sentences
+from stance.text_edits import EditedText
 
 if TYPE_CHECKING:
     from tokenizers import Encoding
@@ -102,6 +104,7 @@ def build_features(
     *,
     max_tokens: int,
     overlap_tokens: int,
+    names_hidden: bool = False,
 ) -> Features:
     """Tokenise an example into windows of at most ``max_tokens`` tokens (target included).
 
@@ -109,10 +112,17 @@ def build_features(
     no windows. Nothing is cut but a target that leaves less than ``MIN_TEXT_TOKENS`` for the text,
     and a mention longer than what neighbouring windows share; ``warnings`` has either.
 
+    Args:
+        names_hidden: read stand-ins for the names of persons (``stance.name_hiding``). All offsets
+            of the result are those of the text with its names.
+
     Raises:
         ValueError: if ``max_tokens`` has no room for a target and a text.
     """
     warnings: list[str] = []
+    original, edited = example, EditedText(example.document.text)
+    if names_hidden:
+        example, edited = hide_names(example)
     special = tokenizer.num_special_tokens_to_add(pair=True)
     room = max_tokens - special - min(MIN_TEXT_TOKENS, max_tokens // 2)
     if room < 1:
@@ -146,16 +156,19 @@ def build_features(
                 if end > start:
                     mentions.append(TokenMention(position, number, start, end))
             continue
-        for mention in actor.mentions:
+        for mention, as_given in zip(
+            actor.mentions, original.actors[position].mentions, strict=True
+        ):
+            named = f"mention {as_given.start}..{as_given.end}"
             found = _locate(mention.start, mention.end, windows, offsets)
             if found is None:
-                warnings.append(f"mention {mention.start}..{mention.end} has no token")
+                warnings.append(f"{named} has no token")
                 continue
             number, first, last, inside = found
             if not inside:
                 warnings.append(
-                    f"mention {mention.start}..{mention.end} is longer than the overlap of the "
-                    "windows; only its part in one of them is read as the mention"
+                    f"{named} is longer than the overlap of the windows; only its part in one of "
+                    "them is read as the mention"
                 )
             around = sentences[bisect_right(sentences, mention.start, key=lambda s: s[0]) - 1]
             sentence = _find_tokens(around, windows[number], offsets[number])
@@ -171,12 +184,7 @@ def build_features(
     ]
     return Features(
         windows=tuple(
-            replace(
-                windows[number],
-                sentences=_cut_sentences(
-                    example.document.text, sentences, windows[number], offsets[number]
-                ),
-            )
+            _finish(windows[number], example.document.text, sentences, offsets[number], edited)
             for number in kept
         ),
         mentions=tuple(replace(mention, window=renumbered[mention.window]) for mention in mentions),
@@ -249,6 +257,24 @@ def _locate(
         if tokens:
             return number, tokens[0], tokens[-1], margin >= 0
     return None
+
+
+def _finish(
+    window: Window,
+    text: str,
+    sentences: Sequence[tuple[int, int]],
+    offsets: Sequence[tuple[int, int]],
+    edited: EditedText,
+) -> Window:
+    """The window with its sentences, and the offsets of the original text."""
+    return replace(
+        window,
+        characters=edited.to_original(*window.characters),
+        sentences=tuple(
+            replace(sentence, characters=edited.to_original(*sentence.characters))
+            for sentence in _cut_sentences(text, sentences, window, offsets)
+        ),
+    )
 
 
 def _cut_sentences(

@@ -255,6 +255,7 @@ class StanceClassifier:
             self.tokenizer,
             max_tokens=config.max_tokens,
             overlap_tokens=config.overlap_tokens,
+            names_hidden=config.names_hidden,
         )
 
     def _flush(

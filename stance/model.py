@@ -7,7 +7,8 @@ The words are those of the mention's sentence, or what the model learned to take
 embeddings carries little in the states of a name, and learns slowly to bring it there. An actor is
 the attention-weighted sum over all mentions in all windows, which a two-layer head classifies. The
 mentions are not marked in the input, so the actors of a text cannot influence one another and
-offsets stay true.
+offsets stay true; only a model that hides names (``stance.name_hiding``) reads stand-ins for those
+of all persons who are asked about.
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ class StanceConfig(PreTrainedConfig):
         notice: something every user of the model must know, such as a restrictive licence.
         withhold: ``text`` or ``target``, which the model was trained without and is not shown (see
             ``stance.withholding``); None for a model that reads both.
+        names_hidden: whether the model reads stand-ins for the names of persons (see
+            ``stance.name_hiding``).
     """
 
     model_type = "stance"
@@ -58,6 +61,7 @@ class StanceConfig(PreTrainedConfig):
         word_attention: bool = False,
         notice: str | None = None,
         withhold: str | None = None,
+        names_hidden: bool = False,
         **kwargs: Any,
     ) -> None:
         self.encoder = encoder or {}
@@ -67,6 +71,7 @@ class StanceConfig(PreTrainedConfig):
         self.word_attention = word_attention
         self.notice = notice
         self.withhold = withhold
+        self.names_hidden = names_hidden
         kwargs.setdefault("id2label", dict(enumerate(LABELS)))
         kwargs.setdefault("label2id", {label: number for number, label in enumerate(LABELS)})
         super().__init__(**kwargs)

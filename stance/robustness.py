@@ -18,6 +18,7 @@ from stance.corpora.target_variants import find_variant
 from stance.evaluation import Classifier, predict_pairs, score_predictions
 from stance.names import looks_like_person
 from stance.schema import Actor, Document, Mention, Prediction, StanceLabel
+from stance.text_edits import replace_stretches
 from stance.withholding import WITHHELD, withhold
 
 Key = tuple[str, str, str]
@@ -157,7 +158,7 @@ def swap_actors(document: Document, first: Actor, second: Actor) -> Document:
 def rename_actors(document: Document, names: Mapping[str, str]) -> Document:
     """The document with other names for the persons given by id, in all their mentions: the full
     name by the full name, the surname alone by the surname. Gold stances are dropped."""
-    edits: dict[int, tuple[int, str]] = {}
+    edits: dict[tuple[int, int], str] = {}
     for actor in document.actors:
         if actor.id not in names:
             continue
@@ -168,32 +169,19 @@ def rename_actors(document: Document, names: Mapping[str, str]) -> Document:
             for old, form in forms:
                 at = named.find(old)
                 if at >= 0:
-                    edits[mention.start + at] = (mention.start + at + len(old), form)
+                    edits[mention.start + at, mention.start + at + len(old)] = form
                     break
-    pieces: list[str] = []
-    shifts: list[tuple[int, int]] = []  # from this offset of the old text on, add so much
-    end = moved = 0
-    for start, (stop, form) in sorted(edits.items()):
-        if start < end:
-            continue
-        pieces += [document.text[end:start], form]
-        moved += len(form) - (stop - start)
-        shifts.append((stop, moved))
-        end = stop
-    pieces.append(document.text[end:])
-
-    def shift(offset: int) -> int:
-        return offset + next((m for stop, m in reversed(shifts) if stop <= offset), 0)
-
+    edited = replace_stretches(document.text, edits)
     actors = tuple(
         actor.model_copy(
             update={
                 "name": names.get(actor.id, actor.name),
                 "mentions": tuple(
-                    Mention(start=shift(m.start), end=shift(m.end)) for m in actor.mentions
+                    Mention(start=start, end=end)
+                    for start, end in (edited.to_edited(m.start, m.end) for m in actor.mentions)
                 ),
             }
         )
         for actor in document.actors
     )
-    return document.model_copy(update={"text": "".join(pieces), "actors": actors, "stances": ()})
+    return document.model_copy(update={"text": edited.text, "actors": actors, "stances": ()})

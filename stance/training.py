@@ -77,6 +77,8 @@ class ModelArguments:
     notice: str | None = None
     withhold: str | None = None
     """``text`` or ``target``: train a baseline that does not see it; null shows both."""
+    names_hidden: bool = False
+    """Read stand-ins for the names of persons (``stance.name_hiding``)."""
 
     def __post_init__(self) -> None:
         check_withheld(self.withhold)
@@ -271,6 +273,7 @@ def load_start(arguments: ModelArguments) -> tuple[StanceModel, PreTrainedTokeni
             notice=arguments.notice,
         )
     model.config.withhold = arguments.withhold
+    model.config.names_hidden = arguments.names_hidden
     model.freeze_layers(arguments.freeze_layers)
     return model, tokenizer
 
@@ -295,6 +298,7 @@ def encode_documents(
             tokenizer,
             max_tokens=config.max_tokens,
             overlap_tokens=config.overlap_tokens,
+            names_hidden=config.names_hidden,
         )
         for example in build_examples(shown, labelled_only=True)
     ]

@@ -14,7 +14,7 @@ SHARED = ("runtime", "locations")
 
 # From left to right. Modules of one step may import each other.
 ORDER: tuple[tuple[str, ...], ...] = (
-    ("schema",),
+    ("schema", "text_edits"),
     ("withholding",),
     ("names", "sentences"),
     ("mentions",),
@@ -24,6 +24,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("documents",),
     ("corpora",),
     ("examples",),
+    ("name_hiding",),
     ("features",),
     ("batching", "evidence"),
     ("attribution",),

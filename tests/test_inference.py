@@ -64,6 +64,29 @@ def test_a_stance_comes_with_whole_sentences_and_none_comes_without(
         assert shown.count(".") == 1
 
 
+def test_a_model_that_hides_names_says_the_same_of_anybody(
+    tiny_stance_model_dir: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(tiny_stance_model_dir, tmp_path / "model")
+    file = tmp_path / "model" / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"names_hidden": True}))
+    classifier = StanceClassifier.from_pretrained(tmp_path / "model", device="cpu")
+    with torch.no_grad():
+        classifier.model.classifier.bias[LABELS.index("favor")] = 100  # so there is evidence
+    other = TEXT.replace("Frauke Ömmelbach", "Al Wu").replace("Ömmelbach", "Wu")
+    before = classifier.predict(TEXT, targets=TARGETS, actors=["Frauke Ömmelbach"])
+    after = classifier.predict(other, targets=TARGETS, actors=["Al Wu"])
+    assert [row.probabilities for row in before] == [row.probabilities for row in after]
+    for text, rows, name in ((TEXT, before, "Frauke Ömmelbach"), (other, after, "Al Wu")):
+        for row in rows:
+            assert row.mentions[0]["text"] == name
+            assert row.windows == (Mention(start=0, end=len(text)),)
+            assert row.evidence
+            for piece in row.evidence:
+                assert piece["text"] == text[piece["start"] : piece["end"]]
+                assert piece["text"].endswith(".")
+
+
 OTHER_TEXT = "Im Norden baut der Fährverein. Götz Tüllinger will das, sagt Frauke Ömmelbach."
 ACTORS = ["Frauke Ömmelbach", "Götz Tüllinger"]
 
