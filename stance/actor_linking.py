@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import log1p
 
-from stance.actor_tagging import PAIR_FEATURES, TaggedMention
+from stance.actor_tagging import ARTICLES, PAIR_FEATURES, TaggedMention
 from stance.gazetteer import KnownActor
 from stance.mentions import find_occurrences, name_forms
 from stance.schema import Actor, Mention
@@ -20,9 +20,6 @@ from stance.schema import Actor, Mention
 PairScorer = Callable[[Sequence[tuple[int, int]]], Sequence[float]]
 """Scores of pairs (earlier, later) of mentions by number, above 0 for the same actor."""
 
-ARTICLES = frozenset(
-    ["der", "die", "das", "dem", "den", "des", "ein", "eine", "einer", "einem", "einen", "eines"]
-)
 POSSESSIVES = ("sein", "ihr", "dess", "dere", "unser")
 CERTAIN = 1e3
 """The score of the same name, above all that is learned."""

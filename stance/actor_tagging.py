@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from stance.model import StanceModel
 
 KINDS: tuple[ActorKind, ...] = get_args(ActorKind)
-OUTSIDE = 0
+OUTSIDE, BEGIN, INSIDE = range(3)
 TAGS = 1 + 2 * len(KINDS)
 """``OUTSIDE``, then begin and inside of each kind in turn."""
 
@@ -40,8 +40,11 @@ TAGGER_FILE, TAGGER_CONFIG_FILE = "actor_tagger.safetensors", "actor_tagger.json
 PAIR_WIDTH = 64
 PAIR_FEATURES = 10
 OVERLAP_TOKENS = 96
-LEAST_IN_NAME = 0.15
-"""A name is seldom cut short: its next word is taken in from this probability on."""
+ARTICLE_ALONE = -5.0
+"""What it costs, as a logarithm of a probability, that an article alone names somebody."""
+ARTICLES = frozenset(
+    ["der", "die", "das", "dem", "den", "des", "ein", "eine", "einer", "einem", "einen", "eines"]
+)
 _WORD = re.compile(r"[^\W_][\w\u0300-\u036f]*(?:[-\u2010\u2011'’.](?=\w)[\w\u0300-\u036f]+)*|\S")
 
 
@@ -388,24 +391,21 @@ def decode_mentions(
 ) -> list[TaggedMention]:
     """The mentions that the tags of a text mean, in its order.
 
-    A word inside a mention that no word begins is its beginning. The genitive s of a name that the
-    text also has without it stays outside, as in ``find_occurrences``.
+    They are those of the likeliest sequence of tags in which no mention begins inside and none is
+    a mere article. The genitive s of a name that the text also has without it stays outside, as in
+    ``find_occurrences``.
     """
+    if not words:
+        return []
     probabilities = logits.tags.softmax(dim=-1)
-    begin = probabilities[:, 1::2]
-    inside = probabilities[:, 2::2]
-    choices = torch.stack([begin.sum(1), inside.sum(1)], dim=1)
-    named_at_all = probabilities[:, OUTSIDE] < 0.5
-    chosen = torch.where(named_at_all, 1 + choices.argmax(dim=1), 0).tolist()
+    begin, inside = probabilities[:, 1::2], probabilities[:, 2::2]
+    chances = torch.stack([probabilities[:, OUTSIDE], begin.sum(1), inside.sum(1)], dim=1)
+    articles = torch.tensor([text[start:end].lower() in ARTICLES for start, end in words])
     spans: list[list[int]] = []
-    for word in range(1, len(words)):
-        goes_on = bool((logits.names[word - 1 : word + 1] > 0).all())
-        if chosen[word - 1] and goes_on and float(choices[word].sum()) > LEAST_IN_NAME:
-            chosen[word] = chosen[word] or 2
-    for word, tag in enumerate(chosen):
-        if tag == 1 or (tag == 2 and not (word and chosen[word - 1])):
+    for word, tag in enumerate(choose_tags(chances, articles)):
+        if tag == BEGIN:
             spans.append([word, word + 1])
-        elif tag == 2:
+        elif tag == INSIDE:
             spans[-1][1] = word + 1
     alone = {text[start:end] for start, end in words}
     mentions = []
@@ -421,6 +421,31 @@ def decode_mentions(
         score = 1 - float(probabilities[first:stop, 0].mean())
         mentions.append(TaggedMention(words[first][0], end, name, kind, score))
     return mentions
+
+
+def choose_tags(chances: Tensor, articles: Tensor) -> list[int]:
+    """The likeliest tags of N words, by Viterbi's algorithm: ``OUTSIDE``, ``BEGIN`` or ``INSIDE``.
+
+    Args:
+        chances: (N, 3), the probabilities of these three.
+        articles: (N,), bool, the words with which a mention must not end.
+    """
+    scores = chances.clamp_min(1e-9).log()
+    follow = torch.zeros(3, 3)
+    follow[OUTSIDE, INSIDE] = -torch.inf
+    after_article = follow.clone()
+    after_article[BEGIN, [OUTSIDE, BEGIN]] = ARTICLE_ALONE
+    best = scores[0].clone()
+    best[INSIDE] = -torch.inf
+    came_from = []
+    for own, article in zip(scores[1:], articles[:-1].tolist(), strict=True):
+        best, previous = (best[:, None] + (after_article if article else follow)).max(dim=0)
+        best = best + own
+        came_from.append(previous.tolist())
+    tags = [int(best.argmax())]
+    for previous in reversed(came_from):
+        tags.append(previous[tags[-1]])
+    return tags[::-1]
 
 
 def trim_genitive(text: str, word: tuple[int, int], alone: set[str]) -> int:

@@ -18,9 +18,10 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from stance.actor_finding import ActorFinder
-from stance.actor_linking import ARTICLES, cover_words, describe_gold, list_pairs, pair_features
+from stance.actor_linking import cover_words, describe_gold, list_pairs, pair_features
 from stance.actor_metrics import score_actors
 from stance.actor_tagging import (
+    ARTICLES,
     KINDS,
     PAIR_FEATURES,
     ActorTagger,

@@ -154,7 +154,7 @@ def make_logits(text: str, tags: dict[str, int], names: set[str]) -> TagLogits:
 
 def test_tags_become_mentions_with_names_and_kinds() -> None:
     person, group = KINDS.index("person"), KINDS.index("group")
-    tags = {"Die": 1, "Bürgermeisterin": 2, "Frauke": 2, "Ömmelbach": 2, "Anwohner": 2 + 2 * group}
+    tags = {"Die": 1, "Bürgermeisterin": 2, "Frauke": 2, "Ömmelbach": 2, "Anwohner": 1 + 2 * group}
     text = "Die Bürgermeisterin Frauke Ömmelbach traf Anwohner."
     first, second = decode_mentions(
         text, split_words(text), make_logits(text, tags, {"Frauke", "Ömmelbach"})
@@ -165,6 +165,38 @@ def test_tags_become_mentions_with_names_and_kinds() -> None:
     assert text[slice(*first.name)] == "Frauke Ömmelbach"
     assert (first.kind, second.kind) == ("person", "group")
     assert (text[second.start : second.end], second.name) == ("Anwohner", None)
+
+
+@pytest.mark.parametrize(
+    ("chances", "expected"),
+    [
+        # What the article begins goes on although each word alone is rather outside.
+        (
+            {"der": (0.2, 0.8, 0), "Hafenbund": (0.5, 0.1, 0.4), "Mark": (0.6, 0, 0.4)},
+            "der Hafenbund",
+        ),
+        # A mention does not begin inside.
+        ({"Hafenbund": (0.45, 0, 0.55)}, None),
+        ({"Hafenbund": (0.2, 0.3, 0.5), "Mark": (0.2, 0, 0.8)}, "Hafenbund Mark"),
+        ({"der": (0.4, 0.6, 0)}, None),
+    ],
+)
+def test_tags_are_chosen_together(
+    chances: dict[str, tuple[float, float, float]], expected: str | None
+) -> None:
+    text = "Das sagte der Hafenbund Mark gestern."
+    words = split_words(text)
+    table = torch.zeros(len(words), TAGS)
+    for number, (start, end) in enumerate(words):
+        table[number, :3] = torch.tensor(chances.get(text[start:end], (1, 0, 0)))
+    logits = TagLogits(table.log(), torch.full((len(words),), -5.0), torch.zeros(len(words), 4))
+    found = [text[m.start : m.end] for m in decode_mentions(text, words, logits)]
+    assert found == ([expected] if expected else [])
+
+
+def test_a_text_without_words_has_no_mentions() -> None:
+    logits = TagLogits(torch.zeros(0, TAGS), torch.zeros(0), torch.zeros(0, 4))
+    assert decode_mentions(" ", [], logits) == []
 
 
 def test_a_genitive_s_stays_outside_where_the_name_occurs_without_it() -> None:

@@ -51,8 +51,8 @@ def test_persons_get_stand_ins_in_the_order_of_the_text() -> None:
         text
         == edited.text
         == (
-            f"Ministerin {first} will den Hafen ausbauen. Der Bund lehnt {first}s Plan ab. {second} "
-            "nannte ihn am Montag verfrüht, die Ministerin habe nicht gerechnet. "
+            f"Ministerin {first} will den Hafen ausbauen. Der Bund lehnt {first}s Plan ab. "
+            f"{second} nannte ihn am Montag verfrüht, die Ministerin habe nicht gerechnet. "
             f"„{first} irrt“, sagte {second}."
         )
     )
