@@ -7,11 +7,13 @@ best, or begins a new one. What a gazetteer knows, equal names, and names that c
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from math import log1p
 
+from stance.actor_offices import Office, read_office
 from stance.actor_tagging import ARTICLES, PAIR_FEATURES, TaggedMention
 from stance.gazetteer import KnownActor
 from stance.mentions import find_occurrences, name_forms
@@ -20,12 +22,16 @@ from stance.schema import Actor, Mention
 PairScorer = Callable[[Sequence[tuple[int, int]]], Sequence[float]]
 """Scores of pairs (earlier, later) of mentions by number, above 0 for the same actor."""
 
+NO_OFFICE = Office(None, "")
 POSSESSIVES = ("sein", "ihr", "dess", "dere", "unser")
 CERTAIN = 1e3
 """The score of the same name, above all that is learned."""
 TO_A_DESCRIPTION = 2.0
 """So much more must be learned for an actor of whom only descriptions are known: the first one of a
 report ("Der Präsident") attracts names that are not its own."""
+EXPLICIT = 8.0
+"""So much is added to what is learned where the text says it: the role with which somebody was
+introduced comes again, or a description stands beside a name, between commas."""
 FARTHEST_MENTIONS = 60
 """A mention is compared with so many before it."""
 
@@ -63,6 +69,7 @@ def link_mentions(
             )
     pairs = list_pairs(len(mentions))
     scores = dict(zip(pairs, score_pairs_of(mentions, pairs, score_pairs), strict=True))
+    offices = [office_of(text, mention, places) for mention in mentions]
     drafts: list[ActorDraft] = []
     owner: dict[int, ActorDraft] = {}
     for later, mention in enumerate(mentions):
@@ -77,12 +84,24 @@ def link_mentions(
                 if entry is not None and draft.known is not None:
                     continue
                 score = scores[earlier, later]
-                if same_name(text, mentions[earlier], mention):
+                if same_name(text, mentions[earlier], mention) or is_title_of(
+                    text, mentions[earlier], mention
+                ):
                     score = CERTAIN
+                elif has_role(text, mentions[earlier], mention) or is_apposition(
+                    text, mentions[earlier], mention
+                ):
+                    score += EXPLICIT
                 elif not any(mentions[number].name for number in draft.mentions):
                     score -= TO_A_DESCRIPTION
-                if score > best and not contradicts(
-                    text, [mentions[number] for number in draft.mentions], mention
+                own = [mentions[number] for number in draft.mentions]
+                if (
+                    score > best
+                    and not contradicts(text, own, mention)
+                    and not any(
+                        offices[number].is_of_another_state(offices[later])
+                        for number in draft.mentions
+                    )
                 ):
                     best, chosen = score, draft
         if chosen is None:
@@ -91,7 +110,50 @@ def link_mentions(
         chosen.mentions.append(later)
         chosen.known = chosen.known or entry
         owner[later] = chosen
-    return name_actors(text, mentions, drafts)
+    return name_actors(text, mentions, join_offices(mentions, offices, drafts))
+
+
+def office_of(text: str, mention: TaggedMention, places: Sequence[KnownActor]) -> Office:
+    """The office with which a person is mentioned; that without state and function for others."""
+    if mention.kind != "person":
+        return NO_OFFICE
+    end = mention.end if mention.name is None else mention.name[0]
+    return read_office(text[mention.start : end], places) or NO_OFFICE
+
+
+def join_offices(
+    mentions: Sequence[TaggedMention], offices: Sequence[Office], drafts: Sequence[ActorDraft]
+) -> list[ActorDraft]:
+    """The actors with those that are only described joined to the one who was named with the same
+    office of the same state, or with the function if only one was."""
+    named = [draft for draft in drafts if any(mentions[n].name for n in draft.mentions)]
+    kept = list(named)
+    for draft in drafts:
+        if any(mentions[n].name for n in draft.mentions):
+            continue
+        wanted = {offices[number] for number in draft.mentions if offices[number].state}
+        holder = find_holder(wanted, [(d, [offices[n] for n in d.mentions]) for d in named])
+        if holder is None:
+            kept.append(draft)
+        else:
+            holder.mentions = sorted([*holder.mentions, *draft.mentions])
+    return sorted(kept, key=lambda draft: draft.mentions[0])
+
+
+def find_holder(
+    wanted: Collection[Office], named: Sequence[tuple[ActorDraft, Sequence[Office]]]
+) -> ActorDraft | None:
+    """The one actor with one of the offices; of several, and of none, None."""
+    for is_alike in (Office.is_same, Office.is_like):
+        holders = [
+            draft
+            for draft, held in named
+            if any(is_alike(one, other) for one in wanted for other in held)
+            and not any(one.is_of_another_state(other) for one in wanted for other in held)
+        ]
+        if holders:
+            return holders[0] if len(holders) == 1 else None
+    return None
 
 
 def list_pairs(count: int) -> list[tuple[int, int]]:
@@ -236,8 +298,50 @@ def same_name(text: str, first: TaggedMention, second: TaggedMention) -> bool:
         return True
     if first.name is None or second.name is None:
         return False
-    one, other = core_words(text, first), core_words(text, second)
-    return one[-1] == other[-1] and (set(one) <= set(other) or set(other) <= set(one))
+    return has_same_surname(core_words(text, first), core_words(text, second))
+
+
+def has_same_surname(one: Sequence[str], other: Sequence[str]) -> bool:
+    """Whether the last words are the same, and of the others one has none that the other lacks."""
+    before, others = set(one[:-1]), set(other[:-1])
+    return is_same_word(one[-1], other[-1]) and (before <= others or others <= before)
+
+
+def is_same_word(one: str, other: str) -> bool:
+    """Whether two words are the same but for hyphens and a genitive s or apostrophe."""
+    one, other = (re.sub("[-\u2010\u2011'’]", "", word) for word in (one, other))
+    return one == other or one == f"{other}s" or other == f"{one}s"
+
+
+def is_title_of(text: str, earlier: TaggedMention, later: TaggedMention) -> bool:
+    """Whether a description stands before a name like a title: "Ministerin" and "Ada Holm"."""
+    person = earlier.kind == later.kind == "person"
+    described = earlier.name is None and later.name is not None and later.name[0] == later.start
+    return person and described and text[earlier.end : later.start].isspace()
+
+
+def has_role(text: str, earlier: TaggedMention, later: TaggedMention) -> bool:
+    """Whether a description is the role with which the other was named: "der Ministerin" and
+    "Umweltministerin und Ministerin Ada Holm"."""
+    described, named = (later, earlier) if later.name is None else (earlier, later)
+    if described.name is not None or named.name is None:
+        return False
+    role = strip_article(text[named.start : named.name[0]].strip()).casefold().split()
+    wanted = core_words(text, described)
+    return bool(role) and has_same_surname(wanted, role) and set(wanted[:-1]) <= set(role[:-1])
+
+
+def is_apposition(text: str, earlier: TaggedMention, later: TaggedMention) -> bool:
+    """Whether a description with its article stands between commas after a name."""
+    described = earlier.name is not None and later.name is None and earlier.kind == later.kind
+    first, _, rest = text[later.start : later.end].partition(" ")
+    return (
+        described
+        and bool(rest)
+        and first in ARTICLES
+        and text[earlier.end : later.start].strip() == ","
+        and text[later.end : later.end + 1] in (",", ".")
+    )
 
 
 def contradicts(text: str, own: Sequence[TaggedMention], mention: TaggedMention) -> bool:
@@ -257,7 +361,11 @@ def is_other_person(text: str, own: Sequence[TaggedMention], mention: TaggedMent
         if other.name is None or other.kind != "person":
             continue
         before = core_words(text, other)
-        if name[-1] != before[-1] and not (set(name) <= set(before) or set(before) <= set(name)):
+        if not (
+            is_same_word(name[-1], before[-1])
+            or set(name) <= set(before)
+            or set(before) <= set(name)
+        ):
             return True
         if len(name) > 1 and len(before) > 1 and name[0] != before[0]:
             return True

@@ -40,6 +40,9 @@ TAGGER_FILE, TAGGER_CONFIG_FILE = "actor_tagger.safetensors", "actor_tagger.json
 PAIR_WIDTH = 64
 PAIR_FEATURES = 10
 OVERLAP_TOKENS = 96
+NAME_GOES_ON = 8.0
+"""A name is seldom cut short: so much likelier is it that a word of a name belongs to the mention
+of such a word before it."""
 ARTICLE_ALONE = -5.0
 """What it costs, as a logarithm of a probability, that an article alone names somebody."""
 ARTICLES = frozenset(
@@ -400,6 +403,9 @@ def decode_mentions(
     probabilities = logits.tags.softmax(dim=-1)
     begin, inside = probabilities[:, 1::2], probabilities[:, 2::2]
     chances = torch.stack([probabilities[:, OUTSIDE], begin.sum(1), inside.sum(1)], dim=1)
+    chances[1:, INSIDE] *= torch.where(
+        (logits.names[1:] > 0) & (logits.names[:-1] > 0), NAME_GOES_ON, 1.0
+    )
     articles = torch.tensor([text[start:end].lower() in ARTICLES for start, end in words])
     spans: list[list[int]] = []
     for word, tag in enumerate(choose_tags(chances, articles)):

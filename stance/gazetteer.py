@@ -1,7 +1,8 @@
-"""Known actors with their other names and ids, from a CSV file: ``name, kind, aliases, id``.
+"""Known actors with their other names and ids, from a CSV file.
 
-Aliases are separated by ``|``. The package brings a small reviewed list of states and alliances
-with their capitals and seats (``stance/actor_data/states.csv``; the ids are Wikidata's).
+Its columns are ``name, kind, aliases, id, adjective``; aliases are separated by ``|``. The package
+brings a small reviewed list of states and alliances with their capitals and seats
+(``stance/actor_data/states.csv``; the ids are Wikidata's).
 """
 
 from __future__ import annotations
@@ -16,18 +17,22 @@ from typing import get_args
 from stance.encodings import DocumentError, detect_encoding
 from stance.schema import ActorKind
 
-COLUMNS = ("name", "kind", "aliases", "id")
+COLUMNS = ("name", "kind", "aliases", "id", "adjective")
 STATES_FILE = Path(__file__).parent / "actor_data" / "states.csv"
 
 
 @dataclass(frozen=True)
 class KnownActor:
-    """One entry. ``id`` is the user's own or, say, a Wikidata QID; None where the file has none."""
+    """One entry. ``id`` is the user's own or, say, a Wikidata QID; None where the file has none.
+
+    ``adjective``, such as "russisch", tells whose minister "der russische Minister" is.
+    """
 
     name: str
     kind: ActorKind | None = None
     aliases: tuple[str, ...] = ()
     id: str | None = None
+    adjective: str | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -49,7 +54,8 @@ def read_gazetteer(path: str | Path) -> list[KnownActor]:
     columns = [name.strip().lower() for name in reader.fieldnames or ()]
     if "name" not in columns or not set(columns) <= set(COLUMNS):
         raise DocumentError(
-            f"the columns are {columns}; give name and, where known, kind, aliases and id",
+            f"the columns are {columns}; give name and, where known, kind, aliases, id "
+            "and adjective",
             file=path,
             line=1,
             field="name",
@@ -80,6 +86,7 @@ def read_gazetteer(path: str | Path) -> list[KnownActor]:
             kind=kind,  # type: ignore[arg-type]  # checked above
             aliases=tuple(alias for alias in aliases if alias),
             id=values.get("id") or None,
+            adjective=values.get("adjective") or None,
         )
         for name in entry.names:
             if owners.setdefault(name, entry.name) != entry.name:

@@ -62,6 +62,64 @@ def test_the_same_name_is_the_same_actor_whatever_the_score() -> None:
     assert len(actor.mentions) == 2
 
 
+@pytest.mark.parametrize(
+    ("text", "first", "second"),
+    [
+        # the role comes again, without the hyphen and in the genitive
+        (
+            "Kremlchef Emil Radosz kam. Das Wort des Kreml-Chefs gilt.",
+            ("Kremlchef Emil Radosz", "Emil Radosz"),
+            ("des Kreml-Chefs", None),
+        ),
+        # a part of the role
+        (
+            "Der frühere Minister Emil Radosz kam. Der Minister ging.",
+            ("Der frühere Minister Emil Radosz", "Emil Radosz"),
+            ("Der Minister", None),
+        ),
+        # the genitive s of a surname that the text has only so
+        (
+            "Emil Radosz kam. Radosz’ Partei und Holms Amt.",
+            ("Emil Radosz", "Emil Radosz"),
+            ("Radosz’", "Radosz’"),
+        ),
+        ("Ada Holm kam. Holms Amt.", ("Ada Holm", "Ada Holm"), ("Holms", "Holms")),
+        # a title that was tagged apart from the name
+        ("Ministerin Ada Holm kam.", ("Ministerin", None), ("Ada Holm", "Ada Holm")),
+        # a description between commas
+        ("Ada Holm, die Kapitänin, kam.", ("Ada Holm", "Ada Holm"), ("die Kapitänin", None)),
+    ],
+)
+def test_what_the_text_says_joins_whatever_the_score(
+    text: str, first: tuple[str, str | None], second: tuple[str, str | None]
+) -> None:
+    mentions = tag(text, (*first, "person"), (*second, "person"))
+    (actor,) = link_mentions(text, mentions, never)
+    assert len(actor.mentions) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "first", "second"),
+    [
+        # another role than the one that was named
+        (
+            "Minister Emil Radosz kam. Der frühere Minister ging.",
+            ("Minister Emil Radosz", "Emil Radosz"),
+            ("Der frühere Minister", None),
+        ),
+        # an enumeration
+        ("Es kamen der Wirt, Ada Holm und Jo.", ("der Wirt", None), ("Ada Holm", "Ada Holm")),
+        ("Ada Holm, die Kapitänin und ich.", ("Ada Holm", "Ada Holm"), ("die Kapitänin", None)),
+        ("Ada Holm kam. Ada Holmsen ging.", ("Ada Holm",) * 2, ("Ada Holmsen",) * 2),
+    ],
+)
+def test_what_the_text_does_not_say_joins_nobody(
+    text: str, first: tuple[str, str | None], second: tuple[str, str | None]
+) -> None:
+    mentions = tag(text, (*first, "person"), (*second, "person"))
+    assert len(link_mentions(text, mentions, never)) == 2
+
+
 def test_different_full_names_are_two_actors_whatever_the_score() -> None:
     text = "Eva Holm lobt Jan Holm und Eva Sand."
     mentions = tag(
@@ -157,3 +215,34 @@ def test_features_tell_a_repeated_name_from_another() -> None:
     words = split_words(text)
     assert pair_features(text, words, first, second)[1:3] == [1.0, 1.0]
     assert pair_features(text, words, first, third)[1:3] == [0.0, 0.0]
+
+
+def test_offices_of_two_states_are_two_persons() -> None:
+    text = (
+        "Der US-Präsident rief an. Das Wort des Kreml-Chefs gilt, sagte Präsident Eli Dorn. "
+        "Russlands Präsident Emil Radosz schwieg."
+    )
+    mentions = tag(
+        text,
+        ("Der US-Präsident", None, "person"),
+        ("des Kreml-Chefs", None, "person"),
+        ("Präsident Eli Dorn", "Eli Dorn", "person"),
+        ("Russlands Präsident Emil Radosz", "Emil Radosz", "person"),
+    )
+    for scores in (never, always):
+        found = link_mentions(text, mentions, scores, places=known_states())
+        assert {actor.name: mentioned(text, actor) for actor in found} == {
+            "Eli Dorn": ["Der US-Präsident", "Präsident Eli Dorn"],
+            "Emil Radosz": ["des Kreml-Chefs", "Russlands Präsident Emil Radosz"],
+        }
+
+
+def test_an_office_that_two_may_hold_is_given_to_neither() -> None:
+    text = "Die britische Ministerin kam. Ministerin Eva Holm und Ministerin Ada Sand auch."
+    mentions = tag(
+        text,
+        ("Die britische Ministerin", None, "person"),
+        ("Ministerin Eva Holm", "Eva Holm", "person"),
+        ("Ministerin Ada Sand", "Ada Sand", "person"),
+    )
+    assert len(link_mentions(text, mentions, never, places=known_states())) == 3

@@ -31,7 +31,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("model",),
     ("weights",),
     ("gazetteer",),
-    ("actor_tagging",),
+    ("actor_tagging", "actor_offices"),
     ("actor_linking",),
     ("actor_finding",),
     ("inference",),
