@@ -1,6 +1,6 @@
 """Make a shipped model of a trained one, in three steps.
 
-    python scripts/ship_model.py pack RUN/model models/stance-minilm-de
+    python scripts/ship_model.py pack RUN/model models/stance-minilm-de --base minilm-de
     python scripts/evaluate.py ... output_dir=models/stance-minilm-de/evaluation/NAME  (for each)
     python scripts/ship_model.py card models/stance-minilm-de
 
@@ -29,9 +29,9 @@ README = Path(__file__).resolve().parent.parent / "README.md"
 BEGIN, END = "<!-- scores: scripts/ship_model.py card -->", "<!-- /scores -->"
 
 
-def pack_directory(source: Path, target: Path) -> None:
+def pack_directory(source: Path, target: Path, base: str | None) -> None:
     """Copy a model directory, its weights packed, and its tagger; nothing else of a run comes
-    along."""
+    along. What is the same in a shipped base model is left to it."""
     target.mkdir(parents=True, exist_ok=True)
     for file in source.iterdir():
         if file.suffix == ".json" or file.name == TAGGER_FILE:
@@ -41,7 +41,7 @@ def pack_directory(source: Path, target: Path) -> None:
     model = load_model(source)
     origin = model.config.encoder.get("_name_or_path", "")
     model.config.encoder["_name_or_path"] = Path(origin).name if Path(origin).exists() else origin
-    packed = save_packed(model, target)
+    packed = save_packed(model, target, base)
     print(f"{packed}: {packed.stat().st_size / 1e6:.1f} MB")
 
 
@@ -95,12 +95,13 @@ def main() -> None:
     pack = steps.add_parser("pack")
     pack.add_argument("source", type=Path)
     pack.add_argument("target", type=Path)
+    pack.add_argument("--base", help="a shipped base model that has a part of the weights")
     card = steps.add_parser("card")
     card.add_argument("model_dir", type=Path)
     card.add_argument("--check", action="store_true")
     arguments = parser.parse_args()
     if arguments.step == "pack":
-        pack_directory(arguments.source, arguments.target)
+        pack_directory(arguments.source, arguments.target, arguments.base)
         print(f"now evaluate it, with {arguments.target / PACKED_FILE} in place")
         return
     with tempfile.TemporaryDirectory() as folder:

@@ -2,22 +2,26 @@
 
 ``save_pretrained`` of the model writes what Hugging Face expects. A packed directory has
 ``packed.safetensors`` instead: each matrix as int8 with one scale a row (symmetric, to nearest),
-everything else in fp16, half the size of fp16. Packing is storage only: the model computes with the
-unpacked weights. What it costs in accuracy is measured where a model is packed.
+everything else in fp16, half the size of fp16. Weights that a shipped base model has as well, such
+as embeddings that were frozen, may be left out and are taken from there. Packing is storage only:
+the model computes with the unpacked weights. What it costs in accuracy is measured where a model is
+packed.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
+from stance.locations import models_dir
 from stance.model import StanceConfig, StanceModel
 
 PACKED_FILE = "packed.safetensors"
@@ -47,7 +51,7 @@ def load_model(directory: str | Path, config: StanceConfig | None = None) -> Sta
     packed = directory / PACKED_FILE
     if packed.is_file():
         model = StanceModel(config or StanceConfig.from_pretrained(directory))
-        found = model.load_state_dict(unpack_weights(load_file(packed)), strict=False)
+        found = model.load_state_dict(read_packed(packed, model.state_dict().keys()), strict=False)
         problems = [*found.missing_keys, *found.unexpected_keys]
     else:
         loaded: Any = StanceModel.from_pretrained(
@@ -98,11 +102,55 @@ def unpack_weights(packed: Mapping[str, Tensor]) -> dict[str, Tensor]:
     }
 
 
-def save_packed(model: StanceModel, directory: str | Path) -> Path:
-    """Write the config and the packed weights; returns the path of the weights."""
+def save_packed(model: StanceModel, directory: str | Path, base: str | None = None) -> Path:
+    """Write the config and the packed weights; returns the path of the weights.
+
+    Args:
+        base: name of a shipped base model; weights that are the same there are left out.
+    """
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     model.config.save_pretrained(directory)
     file = directory / PACKED_FILE
-    save_file(pack_weights(model.state_dict()), file, metadata={"format": "pt"})
+    weights = model.state_dict()
+    metadata = {"format": "pt"}
+    if base is not None:
+        shared = read_base(base, weights.keys())
+        weights = {
+            name: tensor
+            for name, tensor in weights.items()
+            if name not in shared or not torch.equal(shared[name], tensor.float())
+        }
+        metadata["base"] = base
+    save_file(pack_weights(weights), file, metadata=metadata)
     return file
+
+
+def read_packed(file: Path, names: Collection[str]) -> dict[str, Tensor]:
+    """The weights of a packed file in fp32, and those of ``names`` that it leaves to a base model.
+
+    Raises:
+        FileNotFoundError: as ``read_base``.
+    """
+    with safe_open(file, framework="pt") as stored:
+        base = (stored.metadata() or {}).get("base")
+    weights = unpack_weights(load_file(file))
+    return weights if base is None else read_base(base, set(names) - set(weights)) | weights
+
+
+def read_base(name: str, names: Collection[str]) -> dict[str, Tensor]:
+    """Weights of a shipped base model in fp32, by their names in a ``StanceModel``; names that it
+    has not are left out.
+
+    Raises:
+        FileNotFoundError: if no such model is shipped.
+    """
+    file = models_dir() / name / "model.safetensors"
+    if Path(name).name != name or not file.is_file():
+        raise FileNotFoundError(
+            f"{file}: a part of the weights is that of the base model {name!r}, which is not "
+            "there; reinstall stance"
+        )
+    with safe_open(file, framework="pt") as stored:
+        own = {f"encoder.{key}": key for key in stored.keys()}  # noqa: SIM118 - no mapping
+        return {key: stored.get_tensor(own[key]).float() for key in names if key in own}

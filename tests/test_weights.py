@@ -44,6 +44,35 @@ def test_a_packed_model_predicts_as_the_plain_one(
         assert row.probabilities == pytest.approx(other.probabilities, abs=0.01)
 
 
+def test_what_the_base_model_has_is_left_to_it(
+    tiny_stance_model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stance.weights.models_dir", lambda: tmp_path)
+    model = load_model(tiny_stance_model_dir)
+    base = tmp_path / "base"
+    base.mkdir()
+    trained = model.state_dict()
+    encoder = {
+        name.removeprefix("encoder."): tensor.half().float()
+        for name, tensor in trained.items()
+        if name.startswith("encoder.")
+    }
+    save_file({name: t.half() for name, t in encoder.items()}, base / "model.safetensors")
+    frozen = "embeddings.word_embeddings.weight"
+    model.load_state_dict({f"encoder.{frozen}": encoder[frozen]}, strict=False)
+    whole = save_packed(model, tmp_path / "whole").stat().st_size
+    file = save_packed(model, tmp_path / "part", base="base")
+    assert file.stat().st_size < whole - encoder[frozen].numel()
+    loaded = load_model(tmp_path / "part").state_dict()
+    assert torch.equal(loaded[f"encoder.{frozen}"], encoder[frozen]), "in fp16, not packed"
+    for name, tensor in trained.items():
+        if name != f"encoder.{frozen}":
+            torch.testing.assert_close(loaded[name], tensor, rtol=0.02, atol=0.02)
+    (base / "model.safetensors").unlink()
+    with pytest.raises(FileNotFoundError, match="that of the base model 'base'"):
+        load_model(tmp_path / "part")
+
+
 def test_a_directory_without_weights_is_an_error(
     tiny_stance_model_dir: Path, tmp_path: Path
 ) -> None:
