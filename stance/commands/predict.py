@@ -83,7 +83,7 @@ class PredictArguments:
     """Names of actors, or a text file with one a line; ``auto`` finds them in the texts; None takes
     those of the documents, and finds them for documents without."""
     gazetteer: str | None = None
-    """CSV file of known actors (name, kind, aliases, id) that are looked for as well."""
+    """CSV file of known actors (name, kind, aliases, id, adjective), looked for as well."""
     author_actor: bool = False
     """Ask for the author of each text as well."""
     output: str | None = None
