@@ -46,6 +46,8 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("evaluation", "model_card"),
     ("foreign_predictions", "llm_coder", "zero_shot"),
     ("robustness", "faithfulness", "slices", "training_data"),
+    ("peak_share",),
+    ("benchmark",),
     ("report",),
     ("score_table",),
     ("model_directory",),
