@@ -58,7 +58,8 @@ def link_mentions(
         score_pairs: the learned score; called once with all pairs.
         gazetteer: actors that are looked for in the text as well; an actor that is one of them has
             its name and id.
-        places: as ``gazetteer``, but only for mentions that are there already.
+        places: as ``gazetteer``, but only for mentions that are there already. The states of both
+            tell whose office a description names.
     """
     mentions, known = add_known(text, mentions, gazetteer)
     by_name = {name: entry for entry in places for name in entry.names}
@@ -69,7 +70,8 @@ def link_mentions(
             )
     pairs = list_pairs(len(mentions))
     scores = dict(zip(pairs, score_pairs_of(mentions, pairs, score_pairs), strict=True))
-    offices = [office_of(text, mention, places) for mention in mentions]
+    states = [e for e in (*gazetteer, *places) if e.kind in ("state", "organisation")]
+    offices = [office_of(text, mention, states) for mention in mentions]
     drafts: list[ActorDraft] = []
     owner: dict[int, ActorDraft] = {}
     for later, mention in enumerate(mentions):
@@ -94,14 +96,12 @@ def link_mentions(
                     score += EXPLICIT
                 elif not any(mentions[number].name for number in draft.mentions):
                     score -= TO_A_DESCRIPTION
+                if score <= best:
+                    continue
                 own = [mentions[number] for number in draft.mentions]
-                if (
-                    score > best
-                    and not contradicts(text, own, mention)
-                    and not any(
-                        offices[number].is_of_another_state(offices[later])
-                        for number in draft.mentions
-                    )
+                held = [offices[number] for number in draft.mentions]
+                if not contradicts(text, own, mention) and not any(
+                    office.is_of_another_state(offices[later]) for office in held
                 ):
                     best, chosen = score, draft
         if chosen is None:
@@ -113,12 +113,12 @@ def link_mentions(
     return name_actors(text, mentions, join_offices(mentions, offices, drafts))
 
 
-def office_of(text: str, mention: TaggedMention, places: Sequence[KnownActor]) -> Office:
+def office_of(text: str, mention: TaggedMention, states: Sequence[KnownActor]) -> Office:
     """The office with which a person is mentioned; that without state and function for others."""
     if mention.kind != "person":
         return NO_OFFICE
     end = mention.end if mention.name is None else mention.name[0]
-    return read_office(text[mention.start : end], places) or NO_OFFICE
+    return read_office(text[mention.start : end], states) or NO_OFFICE
 
 
 def join_offices(
@@ -321,14 +321,14 @@ def is_title_of(text: str, earlier: TaggedMention, later: TaggedMention) -> bool
 
 
 def has_role(text: str, earlier: TaggedMention, later: TaggedMention) -> bool:
-    """Whether a description is the role with which the other was named: "der Ministerin" and
-    "Umweltministerin und Ministerin Ada Holm"."""
+    """Whether a description is the role with which the other was named, or a part of it: "der
+    Minister" and "der frühere Minister Emil Radosz"."""
     described, named = (later, earlier) if later.name is None else (earlier, later)
     if described.name is not None or named.name is None:
         return False
     role = strip_article(text[named.start : named.name[0]].strip()).casefold().split()
     wanted = core_words(text, described)
-    return bool(role) and has_same_surname(wanted, role) and set(wanted[:-1]) <= set(role[:-1])
+    return bool(role) and is_same_word(wanted[-1], role[-1]) and set(wanted[:-1]) <= set(role[:-1])
 
 
 def is_apposition(text: str, earlier: TaggedMention, later: TaggedMention) -> bool:

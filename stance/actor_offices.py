@@ -57,7 +57,7 @@ def read_office(description: str, states: Sequence[KnownActor]) -> Office | None
     words = description.split()
     if not words:
         return None
-    state = None
+    state: KnownActor | None = None
     for before, word in zip(["", *words[:-1]], words, strict=True):
         if before.lower() not in _ELSEWHERE:
             state = state or _find_state(word, states)
@@ -66,29 +66,25 @@ def read_office(description: str, states: Sequence[KnownActor]) -> Office | None
     if hyphen and _find_state(prefix, states):
         function = rest
     elif state is not None:  # "Kremlchef"
-        for name in _names_of(state, states):
+        for name in state.names:
             if function.startswith(name) and _normalise(function[len(name) :]) in HEADS_OF_STATE:
                 function = function[len(name) :]
-    return Office(state, _normalise(function))
+    return Office(None if state is None else state.name, _normalise(function))
 
 
-def _find_state(word: str, states: Sequence[KnownActor]) -> str | None:
+def _find_state(word: str, states: Sequence[KnownActor]) -> KnownActor | None:
     parts = [part for part in word.split("-") if part]
     for state in states:
         adjective = state.adjective
-        if adjective and re.fullmatch(f"{adjective}(e[mnrs]?)?", word.lower()):
-            return state.name
+        if adjective and re.fullmatch(f"{re.escape(adjective)}(e[mnrs]?)?", word.lower()):
+            return state
         for name in state.names:
             if word in (name, f"{name}s") or (len(parts) > 1 and parts[0] == name):
-                return state.name
+                return state
             rest = word[len(name) :]
             if word.startswith(name) and _normalise(rest) in HEADS_OF_STATE:
-                return state.name
+                return state
     return None
-
-
-def _names_of(state: str, states: Sequence[KnownActor]) -> tuple[str, ...]:
-    return next(entry.names for entry in states if entry.name == state)
 
 
 def _normalise(function: str) -> str:

@@ -20,7 +20,8 @@ from stance.names import looks_like_person, name_variants
 from stance.schema import Actor, Document, Mention
 from stance.text_edits import EditedText, replace_stretches
 
-STAND_INS = (  # noqa: SIM905 - frequent surnames, which tokenizers have as one piece
+# Frequent surnames, in an order that must stay: models are trained with it.
+STAND_INS = (  # noqa: SIM905
     "Müller Schmidt Schneider Weber Wagner Becker Hoffmann Schulz Neumann Krüger Hartmann Lange "
     "Werner Krause Lehmann Meier Peters Weiß Möller Keller Friedrich Roth Berger Hansen"
 ).split()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
@@ -16,8 +16,8 @@ class EditedText:
     """
 
     text: str
-    old: tuple[tuple[int, int], ...] = field(default=())
-    new: tuple[tuple[int, int], ...] = field(default=())
+    old: tuple[tuple[int, int], ...] = ()
+    new: tuple[tuple[int, int], ...] = ()
 
     def to_edited(self, start: int, end: int) -> tuple[int, int]:
         """Where a stretch of the original lies in ``text``; one that begins or ends inside a

@@ -237,6 +237,20 @@ def test_offices_of_two_states_are_two_persons() -> None:
         }
 
 
+def test_a_gazetteer_tells_whose_office_it_is() -> None:
+    text = "Tamariens Präsident Eli Dorn kam. Präsident Emil Radosz auch. Dem tamarischen Chef ..."
+    mentions = tag(
+        text,
+        ("Tamariens Präsident Eli Dorn", "Eli Dorn", "person"),
+        ("Präsident Emil Radosz", "Emil Radosz", "person"),
+        ("Dem tamarischen Chef", None, "person"),
+    )
+    own = [KnownActor("Tamarien", "state", adjective="tamarisch")]
+    first, second = link_mentions(text, mentions, never, own, known_states())
+    assert mentioned(text, first) == ["Tamariens Präsident Eli Dorn", "Dem tamarischen Chef"]
+    assert mentioned(text, second) == ["Präsident Emil Radosz"]
+
+
 def test_an_office_that_two_may_hold_is_given_to_neither() -> None:
     text = "Die britische Ministerin kam. Ministerin Eva Holm und Ministerin Ada Sand auch."
     mentions = tag(
