@@ -9,7 +9,7 @@ actor who is "mentioned" by the whole text part of every window.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 from typing import TYPE_CHECKING
@@ -105,6 +105,7 @@ def build_features(
     max_tokens: int,
     overlap_tokens: int,
     names_hidden: bool = False,
+    names_shown: Collection[str] = frozenset(),
 ) -> Features:
     """Tokenise an example into windows of at most ``max_tokens`` tokens (target included).
 
@@ -115,6 +116,7 @@ def build_features(
     Args:
         names_hidden: read stand-ins for the names of persons (``stance.name_hiding``). All offsets
             of the result are those of the text with its names.
+        names_shown: persons, by actor id, who keep their names all the same.
 
     Raises:
         ValueError: if ``max_tokens`` has no room for a target and a text.
@@ -122,7 +124,7 @@ def build_features(
     warnings: list[str] = []
     original, edited = example, EditedText(example.document.text)
     if names_hidden:
-        example, edited = hide_names(example)
+        example, edited = hide_names(example, names_shown)
     special = tokenizer.num_special_tokens_to_add(pair=True)
     room = max_tokens - special - min(MIN_TEXT_TOKENS, max_tokens // 2)
     if room < 1:

@@ -10,9 +10,10 @@ organisations and states keep their names: theirs often say what they are. (Herm
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from itertools import chain, permutations
+from random import Random
 
 from stance.examples import Example
 from stance.mentions import find_occurrences
@@ -27,16 +28,20 @@ STAND_INS = (  # noqa: SIM905
 ).split()
 
 
-def hide_names(example: Example) -> tuple[Example, EditedText]:
+def hide_names(
+    example: Example, shown: Collection[str] = frozenset()
+) -> tuple[Example, EditedText]:
     """The example with stand-ins for the surnames of its persons, given names and titles left out.
 
-    They are replaced in their mentions, and in the target where it names them. The text that is
-    given back beside the example tells where its offsets lie in the original.
+    They are replaced in their mentions, and in the target where it names them; the persons whose
+    actor ids are in ``shown`` keep their names. The text that is given back beside the example
+    tells where its offsets lie in the original.
     """
     document, target = example.document, example.target
     names: dict[tuple[int, int], str] = {}  # whose name stands where, by actor id
     persons = sorted(
-        (actor for actor in example.actors if is_named(actor)), key=lambda a: a.mentions[0].start
+        (a for a in example.actors if is_named(a) and a.id not in shown),
+        key=lambda a: a.mentions[0].start,
     )
     forms = {actor.id: name_variants(actor.name, "person") for actor in persons}
     for actor in persons:
@@ -69,6 +74,19 @@ def hide_names(example: Example) -> tuple[Example, EditedText]:
         ),
         edited,
     )
+
+
+def draw_shown(example: Example, share: float, draw: Random) -> frozenset[str]:
+    """Persons, by actor id, who keep their names in training: some of an example's, in a ``share``
+    of the examples, so that a text reads the same whoever else is asked about.
+
+    Who is not asked about keeps the name too, and a model that never saw names beside stand-ins
+    would judge the others differently.
+    """
+    persons = [actor.id for actor in example.actors if is_named(actor)]
+    if not persons or draw.random() >= share:
+        return frozenset()
+    return frozenset(draw.sample(persons, draw.randint(1, len(persons))))
 
 
 def is_named(actor: Actor) -> bool:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import torch
@@ -37,6 +38,7 @@ from stance.model_directory import (
     write_json,
     write_model,
 )
+from stance.name_hiding import draw_shown
 from stance.runtime import Runtime, choose_runtime
 from stance.schema import Document
 from stance.trainer import StanceTrainer, balance_classes
@@ -79,9 +81,13 @@ class ModelArguments:
     """``text`` or ``target``: train a baseline that does not see it; null shows both."""
     names_hidden: bool = False
     """Read stand-ins for the names of persons (``stance.name_hiding``)."""
+    names_shown: float = 0.0
+    """In this share of the training examples some persons keep their names all the same."""
 
     def __post_init__(self) -> None:
         check_withheld(self.withhold)
+        if not 0 <= self.names_shown <= 1:
+            raise ValueError(f"names_shown is {self.names_shown}; give a share from 0 to 1")
 
 
 @dataclass(frozen=True)
@@ -155,7 +161,9 @@ def train_model(
         logger.warning("%s: %s", model_arguments.name_or_path, model_arguments.notice)
 
     model, tokenizer = load_start(model_arguments)
-    train = encode_documents(data.train, tokenizer, model.config)
+    train = encode_documents(
+        data.train, tokenizer, model.config, model_arguments.names_shown, arguments.seed
+    )
     validation = {
         name: encode_documents(documents, tokenizer, model.config)
         for name, documents in data.validation.items()
@@ -287,11 +295,16 @@ def resolve_model(name_or_path: str) -> str:
 
 
 def encode_documents(
-    documents: Sequence[Document], tokenizer: PreTrainedTokenizerFast, config: StanceConfig
+    documents: Sequence[Document],
+    tokenizer: PreTrainedTokenizerFast,
+    config: StanceConfig,
+    names_shown: float = 0.0,
+    seed: int = 0,
 ) -> list[Features]:
     """Features of all labelled examples of the documents, without what the model is not shown; cut
-    targets are counted in the log."""
-    shown = (withhold(document, config.withhold) for document in documents)
+    targets are counted in the log. ``names_shown`` is as in ``ModelArguments``."""
+    seen = (withhold(document, config.withhold) for document in documents)
+    draw = Random(seed)
     features = [
         build_features(
             example,
@@ -299,8 +312,9 @@ def encode_documents(
             max_tokens=config.max_tokens,
             overlap_tokens=config.overlap_tokens,
             names_hidden=config.names_hidden,
+            names_shown=draw_shown(example, names_shown, draw),
         )
-        for example in build_examples(shown, labelled_only=True)
+        for example in build_examples(seen, labelled_only=True)
     ]
     marked = [feature.warnings for feature in features if feature.warnings]
     if marked:

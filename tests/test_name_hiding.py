@@ -5,7 +5,7 @@ import random
 import pytest
 
 from stance.examples import Example, build_examples
-from stance.name_hiding import STAND_INS, hide_names
+from stance.name_hiding import STAND_INS, draw_shown, hide_names
 from stance.native import parse_document
 from stance.robustness import rename_actors, swap_actors
 from stance.schema import Document
@@ -135,3 +135,24 @@ def test_roles_and_groups_are_read_as_they_are() -> None:
     )
     assert all(actor.mentions for actor in document.actors)
     assert hide_names(first_example(document))[0].document.text == text
+
+
+def test_persons_shown_keep_their_names_and_the_others_move_up() -> None:
+    hidden, edited = hide_names(first_example(make_document()), shown={"holm"})
+    assert edited.text == TEXT.replace("Ben Kirsch", STAND_INS[0]).replace("Kirsch", STAND_INS[0])
+    named = {a.id: [edited.text[m.start : m.end] for m in a.mentions] for a in hidden.actors}
+    assert named["holm"] == ["Ministerin Ada Holm", "Holm", "die Ministerin", "Holm"]
+    assert named["kirsch"] == [STAND_INS[0], STAND_INS[0]]
+
+
+def test_a_share_of_the_examples_shows_one_or_more_of_its_persons() -> None:
+    example = first_example(make_document())
+    draw = random.Random(3)
+    shown = [draw_shown(example, 0.4, draw) for _ in range(1000)]
+    assert 350 < sum(map(bool, shown)) < 450
+    assert set(filter(None, shown)) == {
+        frozenset({"holm"}),
+        frozenset({"kirsch"}),
+        frozenset({"holm", "kirsch"}),
+    }
+    assert not any(draw_shown(example, 0.0, draw) for _ in range(100))
