@@ -1,10 +1,13 @@
 """Make a shipped model of a trained one, in three steps.
 
     python scripts/ship_model.py pack RUN/model models/stance-minilm-de --base minilm-de
+    python scripts/ship_model.py pack RUN2/model models/stance-minilm-de/author \\
+      --differs-from ../packed.safetensors --bits 4
     python scripts/evaluate.py ... output_dir=models/stance-minilm-de/evaluation/NAME  (for each)
     python scripts/ship_model.py card models/stance-minilm-de
 
-``pack`` stores the weights as bytes (stance/weights.py). ``card`` writes the model card and the
+``pack`` stores the weights as bytes, or as what differs from a packed model that this one was
+trained on from (stance/weights.py). ``card`` writes the model card and the
 score table of the README from evaluation/*/metrics.json; with ``--check`` it writes nothing, and
 fails where the files differ from what it would write.
 """
@@ -23,17 +26,25 @@ from stance.actor_tagging import TAGGER_FILE
 from stance.model_card import CARD_FILE, tabulate_scores, write_model_card
 from stance.model_directory import MANIFEST_FILE, METRICS_FILE, write_json
 from stance.training import LIMITATIONS
-from stance.weights import PACKED_FILE, load_model, save_packed
+from stance.weights import load_model, save_difference, save_packed
 
 README = Path(__file__).resolve().parent.parent / "README.md"
 BEGIN, END = "<!-- scores: scripts/ship_model.py card -->", "<!-- /scores -->"
 
 
-def pack_directory(source: Path, target: Path, base: str | None) -> None:
+def pack_directory(
+    source: Path, target: Path, base: str | None, differs_from: str | None, bits: int
+) -> None:
     """Copy a model directory, its weights packed, and its tagger; nothing else of a run comes
-    along. What is the same in a shipped base model is left to it."""
+    along. What is the same in a shipped base model is left to it.
+
+    A model that ``differs_from`` the packed weights of the directory around it, such as one for
+    authors, shares the tokenizer there.
+    """
     target.mkdir(parents=True, exist_ok=True)
     for file in source.iterdir():
+        if differs_from is not None and file.name.startswith("tokenizer"):
+            continue
         if file.suffix == ".json" or file.name == TAGGER_FILE:
             shutil.copy(file, target)
     manifest = json.loads((target / MANIFEST_FILE).read_text(encoding="utf-8"))
@@ -41,7 +52,11 @@ def pack_directory(source: Path, target: Path, base: str | None) -> None:
     model = load_model(source)
     origin = model.config.encoder.get("_name_or_path", "")
     model.config.encoder["_name_or_path"] = Path(origin).name if Path(origin).exists() else origin
-    packed = save_packed(model, target, base)
+    packed = (
+        save_packed(model, target, base)
+        if differs_from is None
+        else save_difference(model, target, differs_from, bits)
+    )
     print(f"{packed}: {packed.stat().st_size / 1e6:.1f} MB")
 
 
@@ -96,13 +111,21 @@ def main() -> None:
     pack.add_argument("source", type=Path)
     pack.add_argument("target", type=Path)
     pack.add_argument("--base", help="a shipped base model that has a part of the weights")
+    pack.add_argument("--differs-from", help="packed weights, seen from the target directory")
+    pack.add_argument("--bits", type=int, default=4, help="of a difference, 2 or 4 a weight")
     card = steps.add_parser("card")
     card.add_argument("model_dir", type=Path)
     card.add_argument("--check", action="store_true")
     arguments = parser.parse_args()
     if arguments.step == "pack":
-        pack_directory(arguments.source, arguments.target, arguments.base)
-        print(f"now evaluate it, with {arguments.target / PACKED_FILE} in place")
+        pack_directory(
+            arguments.source,
+            arguments.target,
+            arguments.base,
+            arguments.differs_from,
+            arguments.bits,
+        )
+        print("now evaluate it, with these weights in place")
         return
     with tempfile.TemporaryDirectory() as folder:
         evaluations = write_card(Path(folder), arguments.model_dir)

@@ -3,9 +3,10 @@
 ``save_pretrained`` of the model writes what Hugging Face expects. A packed directory has
 ``packed.safetensors`` instead: each matrix as int8 with one scale a row (symmetric, to nearest),
 everything else in fp16, half the size of fp16. Weights that a shipped base model has as well, such
-as embeddings that were frozen, may be left out and are taken from there. Packing is storage only:
-the model computes with the unpacked weights. What it costs in accuracy is measured where a model is
-packed.
+as embeddings that were frozen, may be left out and are taken from there. A model that was trained
+on from a packed one may be stored as its difference from that (``stance.weight_differences``), in
+``difference.safetensors``. Packing is storage only: the model computes with the unpacked weights.
+What it costs in accuracy is measured where a model is packed.
 """
 
 from __future__ import annotations
@@ -23,9 +24,12 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from stance.locations import models_dir
 from stance.model import StanceConfig, StanceModel
+from stance.weight_differences import pack_difference, unpack_difference
 
 PACKED_FILE = "packed.safetensors"
+DIFFERENCE_FILE = "difference.safetensors"
 SCALE_SUFFIX = ".scale"
+CODES_SUFFIX = ".codes"
 
 
 def load_model(directory: str | Path, config: StanceConfig | None = None) -> StanceModel:
@@ -48,10 +52,16 @@ def load_model(directory: str | Path, config: StanceConfig | None = None) -> Sta
         raise ValueError(
             f"{directory}: a {kind!r} model, not a stance model; train one with stance-train"
         )
-    packed = directory / PACKED_FILE
-    if packed.is_file():
+    packed, difference = directory / PACKED_FILE, directory / DIFFERENCE_FILE
+    if packed.is_file() or difference.is_file():
         model = StanceModel(config or StanceConfig.from_pretrained(directory))
-        found = model.load_state_dict(read_packed(packed, model.state_dict().keys()), strict=False)
+        names = model.state_dict().keys()
+        weights = (
+            read_difference(difference, names)
+            if difference.is_file()
+            else read_packed(packed, names)
+        )
+        found = model.load_state_dict(weights, strict=False)
         problems = [*found.missing_keys, *found.unexpected_keys]
     else:
         loaded: Any = StanceModel.from_pretrained(
@@ -65,6 +75,16 @@ def load_model(directory: str | Path, config: StanceConfig | None = None) -> Sta
             f"missing or unknown, such as {min(problems)}); train it anew with stance-train"
         )
     return model
+
+
+def share_weights(model: StanceModel, other: StanceModel) -> None:
+    """Let two models of one kind hold what is the same in both once, so that the second costs no
+    more memory than what is different."""
+    theirs = dict(other.named_parameters())
+    for name, parameter in model.named_parameters():
+        twin = theirs.get(name)
+        if twin is not None and torch.equal(parameter, twin):
+            parameter.data = twin.data
 
 
 def load_tokenizer(name_or_path: str | Path) -> PreTrainedTokenizerFast:
@@ -130,12 +150,75 @@ def read_packed(file: Path, names: Collection[str]) -> dict[str, Tensor]:
     """The weights of a packed file in fp32, and those of ``names`` that it leaves to a base model.
 
     Raises:
-        FileNotFoundError: as ``read_base``.
+        FileNotFoundError: if the file is not there, and as ``read_base``.
     """
+    if not file.is_file():
+        raise FileNotFoundError(
+            f"{file} is not there, of which a part of a model's weights is; reinstall stance"
+        )
     with safe_open(file, framework="pt") as stored:
         base = (stored.metadata() or {}).get("base")
     weights = unpack_weights(load_file(file))
     return weights if base is None else read_base(base, set(names) - set(weights)) | weights
+
+
+def save_difference(model: StanceModel, directory: str | Path, base: str, bits: int) -> Path:
+    """Write the config and what makes the model of a packed one; returns the path of the weights.
+
+    Args:
+        base: the packed file, from ``directory``, such as ``../packed.safetensors``.
+        bits: 2 or 4 a weight of a matrix; everything else is written in fp16, and what is the same
+            in the packed file is left out.
+
+    Raises:
+        FileNotFoundError: if ``base`` is not there.
+        ValueError: for other ``bits``.
+    """
+    directory = Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    weights = model.state_dict()
+    before = read_packed(directory / base, weights.keys())
+    stored: dict[str, Tensor] = {}
+    for name, tensor in weights.items():
+        if name in before and _is_stored_as(before[name], tensor.float()):
+            continue
+        if tensor.ndim == 2 and name in before:
+            stored[name + CODES_SUFFIX], stored[name + SCALE_SUFFIX] = pack_difference(
+                tensor, before[name], bits
+            )
+        else:
+            stored[name] = tensor.half().contiguous()
+    model.config.save_pretrained(directory)
+    file = directory / DIFFERENCE_FILE
+    save_file(stored, file, metadata={"format": "pt", "base": base, "bits": str(bits)})
+    return file
+
+
+def read_difference(file: Path, names: Collection[str]) -> dict[str, Tensor]:
+    """The weights in fp32 of a model that ``save_difference`` wrote.
+
+    Raises:
+        FileNotFoundError: if the packed file that it differs from is not there.
+    """
+    with safe_open(file, framework="pt") as opened:
+        metadata = opened.metadata()
+    weights = read_packed(file.parent / metadata["base"], names)
+    stored = load_file(file)
+    for name, tensor in stored.items():
+        if name.endswith(CODES_SUFFIX):
+            own = name.removesuffix(CODES_SUFFIX)
+            steps, columns = stored[own + SCALE_SUFFIX], weights[own].shape[1]
+            weights[own] += unpack_difference(tensor, steps, int(metadata["bits"]), columns)
+        elif not name.endswith(SCALE_SUFFIX):
+            weights[name] = tensor.float()
+    return weights
+
+
+def _is_stored_as(stored: Tensor, tensor: Tensor) -> bool:
+    """Whether this tensor is the stored one, or becomes it when it is packed."""
+    return torch.equal(tensor, stored) or torch.equal(
+        unpack_weights(pack_weights({"": tensor}))[""], stored
+    )
 
 
 def read_base(name: str, names: Collection[str]) -> dict[str, Tensor]:

@@ -29,6 +29,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("batching", "evidence"),
     ("attribution",),
     ("model",),
+    ("weight_differences",),
     ("weights",),
     ("gazetteer",),
     ("actor_tagging", "actor_offices"),

@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from stance import StanceClassifier
-from stance.weights import PACKED_FILE, load_model, pack_weights, save_packed, unpack_weights
+from stance.weights import (
+    PACKED_FILE,
+    load_model,
+    pack_weights,
+    save_difference,
+    save_packed,
+    unpack_weights,
+)
 
 
 @given(st.lists(st.lists(st.floats(-50, 50), min_size=3, max_size=3), min_size=1, max_size=5))
@@ -71,6 +78,37 @@ def test_what_the_base_model_has_is_left_to_it(
     (base / "model.safetensors").unlink()
     with pytest.raises(FileNotFoundError, match="that of the base model 'base'"):
         load_model(tmp_path / "part")
+
+
+@pytest.mark.parametrize("bits", [2, 4])
+def test_a_model_trained_on_is_stored_as_what_changed(
+    bits: int, tiny_stance_model_dir: Path, tmp_path: Path
+) -> None:
+    save_packed(load_model(tiny_stance_model_dir), tmp_path)
+    model = load_model(tmp_path)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "embeddings" not in name:
+                parameter += 0.02 * torch.randn(parameter.shape, generator=generator)
+    file = save_difference(model, tmp_path / "further", f"../{PACKED_FILE}", bits)
+    stored = load_file(file)
+    assert not any("embeddings" in name for name in stored)
+    changed = [name for name in before if "embeddings" not in name]
+    assert sum(t.numel() * t.element_size() for t in stored.values()) < 0.5 * sum(
+        2 * before[name].numel() for name in changed
+    )
+    loaded, trained = load_model(tmp_path / "further").state_dict(), model.state_dict()
+    assert all(torch.equal(loaded[name], before[name]) for name in before.keys() - set(changed))
+    matrices = [name for name in changed if before[name].ndim == 2]
+    wrong = torch.cat([(loaded[name] - trained[name]).flatten() for name in matrices])
+    made = torch.cat([(trained[name] - before[name]).flatten() for name in matrices])
+    # What the steps are chosen for: 0.119 of the variance is lost with 2 bits, 0.0115 with 4.
+    assert wrong.var() / made.var() < {2: 0.15, 4: 0.02}[bits]
+    (tmp_path / PACKED_FILE).unlink()
+    with pytest.raises(FileNotFoundError, match=r"packed\.safetensors is not there"):
+        load_model(tmp_path / "further")
 
 
 def test_a_directory_without_weights_is_an_error(
