@@ -1,15 +1,15 @@
 """Make a shipped model of a trained one, in three steps.
 
     python scripts/ship_model.py pack RUN/model models/stance-minilm-de --base minilm-de
-    python scripts/ship_model.py pack RUN2/model models/stance-minilm-de/author \\
-      --differs-from ../packed.safetensors --bits 4
+    python scripts/ship_model.py pack FURTHER/model models/stance-minilm-de --bits 2
     python scripts/evaluate.py ... output_dir=models/stance-minilm-de/evaluation/NAME  (for each)
     python scripts/ship_model.py card models/stance-minilm-de
 
-``pack`` stores the weights as bytes, or as what differs from a packed model that this one was
-trained on from (stance/weights.py). ``card`` writes the model card and the
-score table of the README from evaluation/*/metrics.json; with ``--check`` it writes nothing, and
-fails where the files differ from what it would write.
+``pack`` stores the weights as bytes; with ``--bits`` as what differs from the packed weights that
+are in the target already (stance/weights.py), for a model that was trained on from them: a small
+file beside a large one that the repository has anyway. ``card`` writes the model card and the score
+table of the README from evaluation/*/metrics.json; with ``--check`` it writes nothing, and fails
+where the files differ from what it would write.
 """
 
 from __future__ import annotations
@@ -32,19 +32,12 @@ README = Path(__file__).resolve().parent.parent / "README.md"
 BEGIN, END = "<!-- scores: scripts/ship_model.py card -->", "<!-- /scores -->"
 
 
-def pack_directory(
-    source: Path, target: Path, base: str | None, differs_from: str | None, bits: int
-) -> None:
+def pack_directory(source: Path, target: Path, base: str | None, bits: int | None) -> None:
     """Copy a model directory, its weights packed, and its tagger; nothing else of a run comes
-    along. What is the same in a shipped base model is left to it.
-
-    A model that ``differs_from`` the packed weights of the directory around it, such as one for
-    authors, shares the tokenizer there.
-    """
+    along. What is the same in a shipped base model is left to it; with ``bits`` only what differs
+    from the packed weights in the target is written."""
     target.mkdir(parents=True, exist_ok=True)
     for file in source.iterdir():
-        if differs_from is not None and file.name.startswith("tokenizer"):
-            continue
         if file.suffix == ".json" or file.name == TAGGER_FILE:
             shutil.copy(file, target)
     manifest = json.loads((target / MANIFEST_FILE).read_text(encoding="utf-8"))
@@ -53,9 +46,7 @@ def pack_directory(
     origin = model.config.encoder.get("_name_or_path", "")
     model.config.encoder["_name_or_path"] = Path(origin).name if Path(origin).exists() else origin
     packed = (
-        save_packed(model, target, base)
-        if differs_from is None
-        else save_difference(model, target, differs_from, bits)
+        save_packed(model, target, base) if bits is None else save_difference(model, target, bits)
     )
     print(f"{packed}: {packed.stat().st_size / 1e6:.1f} MB")
 
@@ -111,20 +102,13 @@ def main() -> None:
     pack.add_argument("source", type=Path)
     pack.add_argument("target", type=Path)
     pack.add_argument("--base", help="a shipped base model that has a part of the weights")
-    pack.add_argument("--differs-from", help="packed weights, seen from the target directory")
-    pack.add_argument("--bits", type=int, default=4, help="of a difference, 2 or 4 a weight")
+    pack.add_argument("--bits", type=int, help="a weight, of the difference: 2 or 4")
     card = steps.add_parser("card")
     card.add_argument("model_dir", type=Path)
     card.add_argument("--check", action="store_true")
     arguments = parser.parse_args()
     if arguments.step == "pack":
-        pack_directory(
-            arguments.source,
-            arguments.target,
-            arguments.base,
-            arguments.differs_from,
-            arguments.bits,
-        )
+        pack_directory(arguments.source, arguments.target, arguments.base, arguments.bits)
         print("now evaluate it, with these weights in place")
         return
     with tempfile.TemporaryDirectory() as folder:

@@ -197,20 +197,6 @@ def build_features(
     )
 
 
-def select_mentions(features: Features, *, authors: bool) -> Features:
-    """The features with only the mentions of authors, or of the others, and the windows with such;
-    actors keep their positions."""
-    mentions = [m for m in features.mentions if features.author[m.actor] == authors]
-    kept = sorted({mention.window for mention in mentions})
-    numbers = {old: new for new, old in enumerate(kept)}
-    return replace(
-        features,
-        windows=tuple(features.windows[number] for number in kept),
-        mentions=tuple(replace(mention, window=numbers[mention.window]) for mention in mentions),
-        evidence=(),
-    )
-
-
 def _fit_target(target: str, tokenizer: PreTrainedTokenizerFast, room: int) -> tuple[str, int, int]:
     """The longest beginning of the target that has at most ``room`` tokens, the number of tokens of
     the whole target, and that of the beginning."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from stance.batching import collate_windows, mentioned_actors, plan_batches
 from stance.evidence import choose_sentences
 from stance.examples import Example, build_examples
-from stance.features import Features, TokenMention, build_features, select_mentions
+from stance.features import Features, TokenMention, build_features
 from stance.gazetteer import KnownActor, read_gazetteer
 from stance.locations import default_model_dir
 from stance.mentions import locate_actors
@@ -43,8 +43,6 @@ AUTO = "auto"
 """Stands for actors that are found in each text."""
 DOCUMENTS_PER_SEARCH = 64
 """Actors are looked for in so many texts at once."""
-AUTHOR_FOLDER = "author"
-"""Of a model directory: a model that judges the authors of texts."""
 CALIBRATION_FILE = "calibration.json"
 NOT_MENTIONED = "the text does not mention the actor; not read by the model"
 NOT_SHOWN = "a baseline that is not shown the {}"
@@ -55,8 +53,7 @@ class StanceClassifier:
     """A trained model with its tokenizer and calibration.
 
     Build it with ``StanceClassifier.from_pretrained``. ``predict`` takes documents or a single
-    text, ``iter_predict`` streams. Where the model's directory has another one in ``author/``, that
-    judges the authors of texts.
+    text, ``iter_predict`` streams.
     """
 
     has_probabilities = True
@@ -118,7 +115,10 @@ class StanceClassifier:
         directory = Path(path) if path is not None else default_model_dir()
         runtime = choose_runtime(device)
         model = load_model(directory)
-        stored = read_calibration(directory)
+        calibration = directory / CALIBRATION_FILE
+        stored: dict[str, Any] = {}
+        if calibration.is_file():
+            stored = json.loads(calibration.read_text(encoding="utf-8"))
         if precision is not None:
             abstain_below = find_threshold(stored, precision)
         return cls(
@@ -166,31 +166,6 @@ class StanceClassifier:
             assert not isinstance(actors, str), "a single name; give a list"
             asked = (ask(document, targets, actors) for document in documents)
         return [prediction for row in self.iter_predict(asked) for prediction in row]
-
-    @cached_property
-    def authors(self) -> SpecialModel | None:
-        """What judges the authors of texts; None where the model itself does.
-
-        Raises:
-            ValueError: if the directory has a model for authors that reads other features, and as
-                ``stance.weights.load_model``.
-        """
-        from stance.weights import load_model, share_weights
-
-        if self.directory is None or not (self.directory / AUTHOR_FOLDER).is_dir():
-            return None
-        directory = self.directory / AUTHOR_FOLDER
-        model = load_model(directory).eval()
-        for name in ("max_tokens", "overlap_tokens", "names_hidden", "withhold"):
-            own, other = getattr(model.config, name), getattr(self.model.config, name)
-            if own != other:
-                raise ValueError(
-                    f"{directory}: the model for authors has {name}={own}, that for other actors "
-                    f"{other}; train both with the same"
-                )
-        model.to(self.runtime.device)
-        share_weights(model, self.model)
-        return SpecialModel(model, float(read_calibration(directory).get("temperature", 1.0)))
 
     @cached_property
     def finder(self) -> ActorFinder:
@@ -289,7 +264,15 @@ class StanceClassifier:
         # Documents that say and ask the same share one list of features.
         unique = {id(features): features for _, _, features in waiting}
         flat = [feature for features in unique.values() for feature in features]
-        readings = iter(self._read(flat))
+        readings = iter(
+            read_examples(
+                self.model,
+                flat,
+                pad_id=self.tokenizer.pad_token_id,
+                runtime=self.runtime,
+                max_tokens_per_batch=self.max_tokens_per_batch,
+            )
+        )
         answers = {key: list(islice(readings, len(unique[key]))) for key in unique}
         for _, examples, features in waiting:
             rows = zip(examples, features, answers[id(features)], strict=True)
@@ -298,24 +281,6 @@ class StanceClassifier:
                 for example, feature, reading in rows
                 for position, row in enumerate(to_probabilities(reading.logits, self.temperature))
             ]
-
-    def _read(self, features: Sequence[Features]) -> list[Reading]:
-        """What the model, and for authors the model for these, makes of each example."""
-        read = partial(
-            read_examples,
-            pad_id=self.tokenizer.pad_token_id,
-            runtime=self.runtime,
-            max_tokens_per_batch=self.max_tokens_per_batch,
-        )
-        if not any(any(feature.author) for feature in features) or self.authors is None:
-            return read(self.model, features)
-        others = read(self.model, [select_mentions(f, authors=False) for f in features])
-        authors = read(self.authors.model, [select_mentions(f, authors=True) for f in features])
-        scale = self.temperature / self.authors.temperature
-        return [
-            join_readings(feature, other, author, scale)
-            for feature, other, author in zip(features, others, authors, strict=True)
-        ]
 
     def _make_prediction(
         self,
@@ -358,13 +323,6 @@ class StanceClassifier:
             warnings=warnings,
             model=self.name,
         )
-
-
-def read_calibration(directory: Path) -> dict[str, Any]:
-    """What is stored in a model directory's calibration.json, nothing without one."""
-    file = directory / CALIBRATION_FILE
-    stored: dict[str, Any] = json.loads(file.read_text("utf-8")) if file.is_file() else {}
-    return stored
 
 
 def find_threshold(calibration: Mapping[str, Any], precision: float) -> float:
@@ -433,27 +391,6 @@ class Reading:
 
     logits: NDArray[np.float64]
     words: dict[tuple[int, int], NDArray[np.float32]]
-
-
-@dataclass(frozen=True)
-class SpecialModel:
-    """A model for some of the actors, beside the one for the others, and its temperature."""
-
-    model: StanceModel
-    temperature: float
-
-
-def join_readings(features: Features, others: Reading, authors: Reading, scale: float) -> Reading:
-    """The readings of two models, of ``select_mentions`` with and without authors, as one; the
-    logits of authors are scaled, so that one temperature fits both."""
-    is_author = np.array(features.author)[:, None]
-    words = {}
-    for chosen, reading in ((False, others), (True, authors)):
-        mentions = [m for m in features.mentions if features.author[m.actor] == chosen]
-        windows = sorted({mention.window for mention in mentions})
-        for (actor, number), row in reading.words.items():
-            words[actor, windows[number]] = row
-    return Reading(np.where(is_author, authors.logits * scale, others.logits), words)
 
 
 def read_examples(

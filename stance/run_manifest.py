@@ -24,7 +24,6 @@ from pydantic import BaseModel, PrivateAttr, ValidationError
 
 from stance.batch_prediction import NOBODY, PredictionRun, RejectFile
 from stance.documents import find_files
-from stance.inference import AUTHOR_FOLDER
 from stance.prediction_files import (
     PAGE_ENDING,
     PredictionFileError,
@@ -253,12 +252,11 @@ def describe_files(paths: Sequence[str]) -> dict[str, Any]:
 def describe_model(directory: Path) -> dict[str, Any]:
     """A model's name, and the hash of what it consists of, wherever it lies."""
     digest = hashlib.sha256()
-    for file in sorted([*directory.glob("*"), *directory.glob(f"{AUTHOR_FOLDER}/*")]):
+    for file in sorted(directory.iterdir()):
         if file.is_file() and file.name not in DESCRIPTION_FILES:
             with file.open("rb") as content:
                 found = hashlib.file_digest(content, "sha256").hexdigest()
-            name = file.relative_to(directory).as_posix()
-            digest.update(f"{name}\0{found}\n".encode())
+            digest.update(f"{file.name}\0{found}\n".encode())
     return {"name": directory.resolve().name, "sha256": digest.hexdigest()}
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from stance.corpora import load_corpus
 from stance.corpora.excerpts import excerpt_documents
-from stance.corpora.foreign_targets import pair_with_foreign_targets
 from stance.corpora.invented_statements import invent_statements
 from stance.corpora.pseudo_reports import compose_reports
 from stance.corpora.target_variants import collect_contraries, rephrase_targets
@@ -42,8 +41,6 @@ class Source:
     rephrase: float = 0.0
     """Share of the other documents' targets put in other words or as their opposite, anew for each
     repeat."""
-    foreign: float = 0.0
-    """Share of the other documents that get the target of another, on which they have no stance."""
     batches: tuple[str, ...] = ()
     """Batches of newsstance (w1, w2, ...) to take; empty takes all."""
     exclude: tuple[str, ...] = ()
@@ -52,7 +49,7 @@ class Source:
     """How often each document comes in an epoch."""
 
     def __post_init__(self) -> None:
-        for name in ("reports", "quotes", "negate", "excerpts", "rephrase", "foreign"):
+        for name in ("reports", "quotes", "negate", "excerpts", "rephrase"):
             share = getattr(self, name)
             if not 0 <= share <= 1:
                 raise ValueError(f"{self.name}: {name} is {share}; give a share from 0 to 1")
@@ -84,8 +81,6 @@ def load_source(source: Source, seed: int) -> list[Document]:
     others = documents[cut:]
     cut = round(len(others) * source.excerpts)
     others = (excerpt_documents(others[:cut]) + others[cut:]) * source.repeat
-    if source.foreign:
-        others = pair_with_foreign_targets(others, share=source.foreign, seed=seed)
     return composed + (
         rephrase_targets(others, share=source.rephrase, seed=seed) if source.rephrase else others
     )
@@ -154,7 +149,6 @@ def load_sources(
                 "negate": source.negate,
                 "excerpts": source.excerpts,
                 "rephrase": source.rephrase,
-                "foreign": source.foreign,
                 "batches": list(source.batches),
                 "exclude": list(source.exclude),
                 "repeat": source.repeat,

@@ -5,8 +5,8 @@
 everything else in fp16, half the size of fp16. Weights that a shipped base model has as well, such
 as embeddings that were frozen, may be left out and are taken from there. A model that was trained
 on from a packed one may be stored as its difference from that (``stance.weight_differences``), in
-``difference.safetensors``. Packing is storage only: the model computes with the unpacked weights.
-What it costs in accuracy is measured where a model is packed.
+``difference.safetensors`` beside it. Packing is storage only: the model computes with the unpacked
+weights. What it costs in accuracy is measured where a model is packed.
 """
 
 from __future__ import annotations
@@ -75,16 +75,6 @@ def load_model(directory: str | Path, config: StanceConfig | None = None) -> Sta
             f"missing or unknown, such as {min(problems)}); train it anew with stance-train"
         )
     return model
-
-
-def share_weights(model: StanceModel, other: StanceModel) -> None:
-    """Let two models of one kind hold what is the same in both once, so that the second costs no
-    more memory than what is different."""
-    theirs = dict(other.named_parameters())
-    for name, parameter in model.named_parameters():
-        twin = theirs.get(name)
-        if twin is not None and torch.equal(parameter, twin):
-            parameter.data = twin.data
 
 
 def load_tokenizer(name_or_path: str | Path) -> PreTrainedTokenizerFast:
@@ -162,22 +152,21 @@ def read_packed(file: Path, names: Collection[str]) -> dict[str, Tensor]:
     return weights if base is None else read_base(base, set(names) - set(weights)) | weights
 
 
-def save_difference(model: StanceModel, directory: str | Path, base: str, bits: int) -> Path:
-    """Write the config and what makes the model of a packed one; returns the path of the weights.
+def save_difference(model: StanceModel, directory: str | Path, bits: int) -> Path:
+    """Write the config and what makes the model of the packed one in the directory, which this one
+    was trained on from and takes the place of; returns the path of the weights.
 
     Args:
-        base: the packed file, from ``directory``, such as ``../packed.safetensors``.
         bits: 2 or 4 a weight of a matrix; everything else is written in fp16, and what is the same
             in the packed file is left out.
 
     Raises:
-        FileNotFoundError: if ``base`` is not there.
+        FileNotFoundError: if there are no packed weights.
         ValueError: for other ``bits``.
     """
     directory = Path(directory)
-    directory.mkdir(parents=True, exist_ok=True)
     weights = model.state_dict()
-    before = read_packed(directory / base, weights.keys())
+    before = read_packed(directory / PACKED_FILE, weights.keys())
     stored: dict[str, Tensor] = {}
     for name, tensor in weights.items():
         if name in before and _is_stored_as(before[name], tensor.float()):
@@ -190,7 +179,7 @@ def save_difference(model: StanceModel, directory: str | Path, base: str, bits: 
             stored[name] = tensor.half().contiguous()
     model.config.save_pretrained(directory)
     file = directory / DIFFERENCE_FILE
-    save_file(stored, file, metadata={"format": "pt", "base": base, "bits": str(bits)})
+    save_file(stored, file, metadata={"format": "pt", "bits": str(bits)})
     return file
 
 
@@ -198,17 +187,17 @@ def read_difference(file: Path, names: Collection[str]) -> dict[str, Tensor]:
     """The weights in fp32 of a model that ``save_difference`` wrote.
 
     Raises:
-        FileNotFoundError: if the packed file that it differs from is not there.
+        FileNotFoundError: if the packed file that it differs from is not beside it.
     """
     with safe_open(file, framework="pt") as opened:
-        metadata = opened.metadata()
-    weights = read_packed(file.parent / metadata["base"], names)
+        bits = int(opened.metadata()["bits"])
+    weights = read_packed(file.with_name(PACKED_FILE), names)
     stored = load_file(file)
     for name, tensor in stored.items():
         if name.endswith(CODES_SUFFIX):
             own = name.removesuffix(CODES_SUFFIX)
             steps, columns = stored[own + SCALE_SUFFIX], weights[own].shape[1]
-            weights[own] += unpack_difference(tensor, steps, int(metadata["bits"]), columns)
+            weights[own] += unpack_difference(tensor, steps, bits, columns)
         elif not name.endswith(SCALE_SUFFIX):
             weights[name] = tensor.float()
     return weights

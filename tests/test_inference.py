@@ -11,16 +11,8 @@ import pytest
 import torch
 
 from stance import Actor, Document, Mention, StanceClassifier, Target
-from stance.inference import (
-    AUTHOR_FOLDER,
-    CALIBRATION_FILE,
-    NOT_MENTIONED,
-    NOT_SHOWN,
-    find_threshold,
-    to_probabilities,
-)
+from stance.inference import NOT_MENTIONED, NOT_SHOWN, find_threshold, to_probabilities
 from stance.schema import LABELS, Prediction
-from stance.weights import load_model
 
 TEXT = (
     "Frauke Ömmelbach fordert ein Tempolimit. Götz Tüllinger lehnt das Tempolimit ab. "
@@ -316,66 +308,3 @@ def test_documents_that_say_and_ask_the_same_are_read_once(
     assert rows[1][0] == rows[0][0].model_copy(update={"document_id": "n2"})
     assert rows[2][0].target == TARGETS[1]
     assert len({rows[0][0].probabilities, rows[2][0].probabilities}) == 2
-
-
-def put_author_model(directory: Path, *, bias: float, temperature: float = 1.0) -> None:
-    """A model for authors that finds them in favor: the same weights, but for one bias."""
-    model = load_model(directory)
-    with torch.no_grad():
-        model.classifier.bias[LABELS.index("favor")] += bias
-    model.save_pretrained(directory / AUTHOR_FOLDER)
-    (directory / AUTHOR_FOLDER / CALIBRATION_FILE).write_text(
-        json.dumps({"temperature": temperature})
-    )
-
-
-def test_authors_are_judged_by_the_model_for_authors_and_others_are_not(
-    tiny_stance_model_dir: Path, tmp_path: Path
-) -> None:
-    directory = tmp_path / "model"
-    shutil.copytree(tiny_stance_model_dir, directory)
-    actors = [
-        Actor(id="o", name="Frauke Ömmelbach"),
-        Actor(id="w", name="Änne Wröbel"),
-        Actor(id="a", name="Die Redaktion", author=True),
-    ]
-    long = TEXT + " Der Fährverein fuhr über den See." * 200 + TEXT
-    documents = [Document(id=name, text=text) for name, text in (("s", TEXT), ("l", long))]
-    ask = {"targets": TARGETS, "actors": actors}
-    before = StanceClassifier.from_pretrained(directory, device="cpu").predict(documents, **ask)
-    put_author_model(directory, bias=2.0, temperature=2.0)
-    classifier = StanceClassifier.from_pretrained(directory, device="cpu")
-    after = classifier.predict(documents, **ask)
-    for row, old in zip(after, before, strict=True):
-        assert (row.windows, row.warnings) == (old.windows, old.warnings)
-        if row.actor_id != "a":
-            assert row.probabilities == pytest.approx(old.probabilities, abs=1e-5)
-            assert (row.label, row.evidence) == (old.label, old.evidence)
-            continue
-        logits = np.log(old.probabilities)
-        logits[LABELS.index("favor")] += 2.0
-        expected = to_probabilities(logits[None], 2.0)[0]
-        assert row.probabilities == pytest.approx(expected.tolist(), abs=1e-5)
-        assert bool(row.evidence) == (row.label != "none")
-    assert len(classifier.predict(long, **ask)[-1].windows) > 1
-    assert classifier.authors is not None
-    own, other = (
-        model.encoder.get_input_embeddings().weight
-        for model in (classifier.authors.model, classifier.model)
-    )
-    assert own.data_ptr() == other.data_ptr(), "held in memory once"
-
-
-def test_a_model_for_authors_that_reads_other_features_is_refused(
-    tiny_stance_model_dir: Path, tmp_path: Path
-) -> None:
-    directory = tmp_path / "model"
-    shutil.copytree(tiny_stance_model_dir, directory)
-    put_author_model(directory, bias=0.0)
-    file = directory / AUTHOR_FOLDER / "config.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | {"names_hidden": True}))
-    classifier = StanceClassifier.from_pretrained(directory, device="cpu")
-    assert classifier.predict(TEXT, targets=TARGETS, actors=["Ömmelbach"])
-    author = Actor(id="a", name="Die Redaktion", author=True)
-    with pytest.raises(ValueError, match="authors has names_hidden=True, that for other actors"):
-        classifier.predict(TEXT, targets=TARGETS, actors=[author])
