@@ -55,8 +55,10 @@ demo: $(INSTALLED)
 	$(BIN)/python scripts/predict.py input=examples/report.txt targets='$(DEMO_TARGETS)' \
 	  actors='$(DEMO_ACTORS)' output=outputs/demo.jsonl overwrite=true show=true
 
+# As many processes as there are cores; each test file stays in one, and torch in one thread, since
+# more would only get into each other's way.
 test: $(INSTALLED_DEV)
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile $(PYTEST_ARGS)
 
 lint: $(INSTALLED_DEV)
 	$(BIN)/ruff check .
