@@ -66,7 +66,7 @@ class StanceClassifier:
         name: str,
         temperature: float = 1.0,
         runtime: Runtime | None = None,
-        max_tokens_per_batch: int = 2048,
+        max_tokens_per_batch: int | None = None,
         abstain_below: float = 0.0,
         directory: Path | None = None,
         gazetteer: Sequence[KnownActor] = (),
@@ -77,7 +77,7 @@ class StanceClassifier:
         self.tokenizer = tokenizer
         self.name = name
         self.temperature = temperature
-        self.max_tokens_per_batch = max_tokens_per_batch
+        self.max_tokens_per_batch = max_tokens_per_batch or self.runtime.tokens_per_batch
         self.abstain_below = abstain_below
         self.directory = directory
         self.gazetteer = tuple(gazetteer)
@@ -88,7 +88,7 @@ class StanceClassifier:
         path: str | Path | None = None,
         *,
         device: str = "auto",
-        max_tokens_per_batch: int = 2048,
+        max_tokens_per_batch: int | None = None,
         abstain_below: float | None = None,
         precision: float | None = None,
         gazetteer: str | Path | None = None,
@@ -97,7 +97,8 @@ class StanceClassifier:
 
         Args:
             device: auto, cpu, cuda, cuda:N or mps.
-            max_tokens_per_batch: padded tokens that the encoder gets at once.
+            max_tokens_per_batch: padded tokens that the encoder gets at once; None takes what suits
+                the device.
             abstain_below: verdicts with a lower confidence are marked as ``abstained``.
             precision: take the confidence from which on this share of verdicts was right on the
                 validation data, as stored with the model.

@@ -99,7 +99,11 @@ def predict_labelled(
     """Logits (N, 4), NaN for actors that a text does not mention, and gold label ids (N,) of the
     labelled pairs."""
     readings = read_examples(
-        model, features, pad_id=pad_id, runtime=runtime, max_tokens_per_batch=2048
+        model,
+        features,
+        pad_id=pad_id,
+        runtime=runtime,
+        max_tokens_per_batch=runtime.tokens_per_batch,
     )
     gold = np.concatenate([np.array(feature.labels, dtype=np.int64) for feature in features])
     scored = gold != IGNORED

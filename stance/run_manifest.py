@@ -33,7 +33,7 @@ from stance.prediction_files import (
 
 logger = logging.getLogger(__name__)
 
-DESCRIPTION_FILES = ("README.md", "metrics.json", "training_manifest.json")
+DESCRIPTION_FILES = ("README.md", "benchmark.json", "metrics.json", "training_manifest.json")
 """Files of a model's directory that say something of the model and do not change what it says."""
 
 
