@@ -1,15 +1,16 @@
-"""Make a shipped model of a trained one, in three steps.
+"""Make a shipped model of a trained one, step by step.
 
     python scripts/ship_model.py pack RUN/model models/stance-minilm-de --base minilm-de
     python scripts/ship_model.py pack FURTHER/model models/stance-minilm-de --bits 2
     python scripts/evaluate.py ... output_dir=models/stance-minilm-de/evaluation/NAME  (for each)
+    python scripts/benchmark.py output=models/stance-minilm-de/benchmark.json
     python scripts/ship_model.py card models/stance-minilm-de
 
 ``pack`` stores the weights as bytes; with ``--bits`` as what differs from the packed weights that
 are in the target already (stance/weights.py), for a model that was trained on from them: a small
-file beside a large one that the repository has anyway. ``card`` writes the model card and the score
-table of the README from evaluation/*/metrics.json; with ``--check`` it writes nothing, and fails
-where the files differ from what it would write.
+file beside a large one that the repository has anyway. ``card`` writes the model card and the
+tables of the README from evaluation/*/metrics.json and benchmark.json; with ``--check`` it writes
+nothing, and fails where the files differ from what it would write.
 """
 
 from __future__ import annotations
@@ -23,13 +24,16 @@ from pathlib import Path
 from typing import Any
 
 from stance.actor_tagging import TAGGER_FILE
+from stance.benchmark import tabulate_speed
 from stance.model_card import CARD_FILE, tabulate_scores, write_model_card
 from stance.model_directory import MANIFEST_FILE, METRICS_FILE, write_json
 from stance.training import LIMITATIONS
 from stance.weights import load_model, save_difference, save_packed
 
 README = Path(__file__).resolve().parent.parent / "README.md"
-BEGIN, END = "<!-- scores: scripts/ship_model.py card -->", "<!-- /scores -->"
+SCORES = "<!-- scores: scripts/ship_model.py card -->", "<!-- /scores -->"
+SPEED = "<!-- speed: scripts/ship_model.py card -->", "<!-- /speed -->"
+BENCHMARK_FILE = "benchmark.json"
 
 
 def pack_directory(source: Path, target: Path, base: str | None, bits: int | None) -> None:
@@ -85,11 +89,16 @@ def write_card(directory: Path, model_dir: Path) -> list[dict[str, Any]]:
     return evaluations
 
 
-def fill_readme(text: str, evaluations: list[dict[str, Any]]) -> str:
-    """The README with the table between its two marks replaced."""
-    head, rest = text.split(BEGIN, 1)
-    tail = rest.split(END, 1)[1]
-    return f"{head}{BEGIN}\n{tabulate_scores(evaluations)}\n{END}{tail}"
+def fill_readme(evaluations: list[dict[str, Any]], benchmark: dict[str, Any]) -> str:
+    """The README with the tables between their marks replaced."""
+    text = README.read_text(encoding="utf-8")
+    for (begin, end), table in (
+        (SCORES, tabulate_scores(evaluations)),
+        (SPEED, tabulate_speed(benchmark)),
+    ):
+        head, rest = text.split(begin, 1)
+        text = f"{head}{begin}\n{table}\n{end}{rest.split(end, 1)[1]}"
+    return text
 
 
 def main() -> None:
@@ -115,7 +124,9 @@ def main() -> None:
         evaluations = write_card(Path(folder), arguments.model_dir)
         new = {
             arguments.model_dir / CARD_FILE: (Path(folder) / CARD_FILE).read_text(encoding="utf-8"),
-            README: fill_readme(README.read_text(encoding="utf-8"), evaluations),
+            README: fill_readme(
+                evaluations, json.loads((arguments.model_dir / BENCHMARK_FILE).read_text("utf-8"))
+            ),
         }
     stale = [
         path for path, text in new.items() if not path.exists() or path.read_text("utf-8") != text

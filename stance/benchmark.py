@@ -319,6 +319,31 @@ def time_variants(
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 
+def tabulate_speed(numbers: Mapping[str, Any]) -> str:
+    """The numbers of a run as Markdown: a table by workload, and a paragraph with the rest."""
+    lines = ["| texts | tokens | pipeline | padded pipeline |", "| --- | --- | --- | --- |"]
+    for name, row in numbers["workloads"].items():
+        told = f"{name} (pipelines read less)" if row["cut_for_pipelines"] else name
+        lines.append(
+            f"| {told} | {row['tokens']:,.0f} | {row['speedup_vs_pipeline']:.1f}x "
+            f"| {row['speedup_vs_padded_pipeline']:.1f}x |"
+        )
+    few, many = numbers["memory_texts"]
+    lines += [
+        "",
+        f"On {numbers['machine']}: how many times as fast as a Hugging Face pipeline that is "
+        "called once for each actor, with the same encoder. Finding the actors (`actors=auto`) "
+        f"takes {numbers['auto_cost_ratio']:.2f} times as long as given ones. Reading reaches "
+        f"{numbers['peak_share_inference']:.0%} of the machine's own speed of matrix products, "
+        f"training {numbers['peak_share_training']:.0%}. Peak memory on {many:,} texts is "
+        f"{numbers['memory_mb'][1] / numbers['memory_mb'][0]:.2f} times that on {few:,} "
+        f"({numbers['memory_mb'][1]:,.0f} MB). The first table of `stance-predict` on one text is "
+        f"there after {numbers['cold_start_s']:.1f} s; `import stance` takes "
+        f"{numbers['import_s']:.2f} s.",
+    ]
+    return "\n".join(lines)
+
+
 # Fresh processes
 
 
