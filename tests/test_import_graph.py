@@ -36,6 +36,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("actor_finding",),
     ("inference",),
     ("prediction_files", "prediction_page", "prediction_table"),
+    ("prediction_shards",),
     ("batch_prediction",),
     ("run_manifest",),
     ("metrics", "actor_metrics", "codings", "shares"),

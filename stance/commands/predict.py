@@ -35,13 +35,16 @@ from stance.encodings import DocumentError, detect_encoding
 from stance.inference import AUTO
 from stance.locations import config_dir, default_model_dir
 from stance.prediction_files import (
+    ENDINGS,
     PAGE_ENDING,
     PredictionFileError,
     PredictionWriter,
+    RowWriter,
     check_output,
     open_rows,
     open_writer,
 )
+from stance.prediction_shards import ShardMark, ShardWriter
 from stance.prediction_table import print_predictions
 from stance.run_manifest import (
     RunManifest,
@@ -89,6 +92,8 @@ class PredictArguments:
     output: str | None = None
     """The file of rows, .jsonl, .csv or .parquet, or a page to read, .html; None only shows a
     table."""
+    shard_rows: int | None = None
+    """Make ``output`` a folder of files of so many rows, and a few more; None makes one file."""
     overwrite: bool = False
     """Replace ``output`` where it exists."""
     on_error: str = "stop"
@@ -140,6 +145,14 @@ class PredictArguments:
             raise UsageError("abstain_below and precision are both given; give one of them")
         if type(self.show_texts) is not int or self.show_texts < 1:
             raise UsageError(f"show_texts is {self.show_texts!r}; give a number from 1 up")
+        if self.shard_rows is None:
+            return
+        if type(self.shard_rows) is not int or self.shard_rows < 1:
+            raise UsageError(f"shard_rows is {self.shard_rows!r}; give a number from 1 up, or null")
+        if self.output is None or self.output.lower().endswith(PAGE_ENDING):
+            raise UsageError(
+                f"shard_rows needs an output of rows; give output=FILE with {' or '.join(ENDINGS)}"
+            )
 
 
 def main() -> None:
@@ -274,7 +287,7 @@ def predict(arguments: PredictArguments) -> None:
             errors.begin()
             ask_all(documents)
         else:
-            write_rows(output, manifest, run, documents, errors, ask_all)
+            write_rows(output, manifest, run, documents, errors, ask_all, arguments.shard_rows)
     except PredictionStoppedError as error:
         if manifest is not None:
             manifest.stop(run, rejects, str(error))
@@ -302,7 +315,7 @@ def open_manifest(
     from stance.evaluation import describe_versions
 
     try:
-        check_output(output, overwrite=True)
+        check_output(output, overwrite=True, sharded=arguments.shard_rows is not None)
         check_apart([output, *([rejects.path] if rejects.path else [])], inputs)
         question = build_question(arguments, inputs, targets, actors)
         if not arguments.overwrite:
@@ -345,6 +358,7 @@ def write_rows(
     documents: Iterator[Document],
     errors: RecordErrors,
     ask_all: Callable[..., PredictionRun],
+    shard_rows: int | None,
 ) -> None:
     """Write the rows of all documents that are not done yet, and keep the manifest.
 
@@ -359,7 +373,15 @@ def write_rows(
     else:
         if progress is None:
             manifest.save()  # before there is an output, so that none is without
-        writer = rows = open_rows(output, progress.output if progress else None)
+        mark = progress.output if progress else None
+        rows: ShardWriter | RowWriter
+        if shard_rows is not None:
+            assert not isinstance(mark, int), "the question tells shards from a file"
+            rows = ShardWriter(output, shard_rows, mark)
+        else:
+            assert not isinstance(mark, ShardMark), "the question tells shards from a file"
+            rows = open_rows(output, mark)
+        writer = rows
 
         def on_portion(run: PredictionRun) -> None:
             manifest.note(run, rejects, rows.save())
@@ -486,7 +508,7 @@ def check_apart(outputs: Sequence[Path], inputs: Iterable[str]) -> None:
         place = output.resolve()
         for name in [pattern, *glob.glob(pattern, recursive=True)]:  # noqa: PTH207
             path = Path(name).resolve()
-            if path == place:
+            if path == place or place in path.parents:
                 raise UsageError(f"output {output} is also an input; choose another path")
             if path.is_dir() and path in place.parents:
                 raise UsageError(
