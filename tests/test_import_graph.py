@@ -36,6 +36,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("actor_linking",),
     ("actor_finding",),
     ("inference",),
+    ("spark",),
     ("prediction_files", "prediction_page", "prediction_table"),
     ("prediction_shards",),
     ("batch_prediction",),
