@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, tee
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
@@ -140,23 +140,31 @@ class RejectFile:
 
     def add(self, error: DocumentError | UnaskedDocumentError) -> None:
         """Note one record, in the log and, if there is a path, in the file."""
-        if isinstance(error, DocumentError):
-            self.reasons[f"{INVALID} {INDEX.sub('', error.field or 'record')}"] += 1
-        else:
-            self.reasons[error.reason] += 1
+        reason, row = describe_reject(error)
+        self.reasons[reason] += 1
         logger.warning("left out: %s", error)
         if self.path is None:
             return
-        row = {
-            "file": str(error.file) if isinstance(error, DocumentError) else None,
-            "line": error.line if isinstance(error, DocumentError) else None,
-            "field": error.field if isinstance(error, DocumentError) else error.missing,
-            "document_id": None if isinstance(error, DocumentError) else error.document_id,
-            "reason": str(error),
-        }
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a", encoding="utf-8", newline="\n") as file:
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+def describe_reject(error: DocumentError | UnaskedDocumentError) -> tuple[str, dict[str, Any]]:
+    """The reason that a record is counted under, and the row that is written of it."""
+    if isinstance(error, DocumentError):
+        reason = f"{INVALID} {INDEX.sub('', error.field or 'record')}"
+        file, line, field, document_id = error.file, error.line, error.field, None
+    else:
+        reason = error.reason
+        file, line, field, document_id = None, None, error.missing, error.document_id
+    return reason, {
+        "file": file,
+        "line": line,
+        "field": field,
+        "document_id": document_id,
+        "reason": str(error),
+    }
 
 
 @dataclass

@@ -231,26 +231,26 @@ def _find_sources(paths: Sequence[str | Path], log_others: bool = True) -> Itera
         path = Path(given)
         if path.is_dir():
             files = sorted(file for file in path.rglob("*") if file.is_file())
-            texts = [file for file in files if _is_readable(file)]
+            texts = [file for file in files if is_readable(file)]
             if not texts:
                 raise DocumentError(
                     f"a directory without texts; it needs files that end in {_ENDINGS_IN_WORDS}",
                     path,
                 )
-            others = [str(file.relative_to(path)) for file in files if not _is_readable(file)]
+            others = [str(file.relative_to(path)) for file in files if not is_readable(file)]
             if others and log_others:
                 logger.warning("%s: files of unknown kinds not read: %s", path, ", ".join(others))
             for file in texts:
                 inner = drop_packing(file.relative_to(path))
                 yield _Source(file, inner.with_suffix("").as_posix())
         elif path.exists():
-            if not _is_readable(path):
+            if not is_readable(path):
                 raise DocumentError(
                     f"a file of an unknown kind; it must end in {_ENDINGS_IN_WORDS}", path
                 )
             yield _Source(path, drop_packing(path).stem)
         elif matches := sorted(glob.glob(str(given), recursive=True)):  # noqa: PTH207, absolute
-            readable = [name for name in matches if _is_readable(Path(name))]
+            readable = [name for name in matches if is_readable(Path(name))]
             others = [name for name in matches if name not in readable]
             if others and log_others:
                 logger.warning("%s: files of unknown kinds not read: %s", path, ", ".join(others))
@@ -263,7 +263,7 @@ def _find_sources(paths: Sequence[str | Path], log_others: bool = True) -> Itera
             raise DocumentError("there is no such file, directory or match of a pattern", path)
 
 
-def _is_readable(path: Path) -> bool:
+def is_readable(path: Path) -> bool:
     if path.is_dir() or path.suffix.lower() in ENDINGS:
         return True
     inner = drop_packing(path)

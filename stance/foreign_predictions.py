@@ -14,7 +14,7 @@ what was asked: the text, the statement, and the entity by the actor's name or a
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -22,7 +22,13 @@ from typing import Any, NoReturn
 from stance.corpora.stance_llm import LABELS_OF_STANCES
 from stance.encodings import DocumentError
 from stance.evaluation import iter_pairs
-from stance.prediction_files import COLUMNS, NESTED_COLUMNS, build_prediction, parse_json
+from stance.prediction_files import (
+    COLUMNS,
+    NESTED_COLUMNS,
+    build_prediction,
+    find_files_of_rows,
+    parse_json,
+)
 from stance.records import READERS
 from stance.schema import LABELS, Actor, Document, Prediction, Target, quote_spans
 
@@ -79,7 +85,8 @@ class ForeignPredictions:
 
 
 def read_foreign_predictions(path: str | Path, documents: Sequence[Document]) -> ForeignPredictions:
-    """Read ``.jsonl``, ``.csv``, ``.tsv`` or ``.parquet`` and find the prediction of every pair.
+    """Read ``.jsonl``, ``.csv``, ``.tsv`` or ``.parquet``, or a folder of shards that ``stance``
+    wrote, and find the prediction of every pair.
 
     What a row does not have is filled in: ``p_favor, p_against, p_neutral, p_none`` (all or none of
     them) by 1 for its label, ``confidence`` by the label's probability, ``model`` by the name of
@@ -93,26 +100,22 @@ def read_foreign_predictions(path: str | Path, documents: Sequence[Document]) ->
         FileNotFoundError: if there is no such file.
     """
     path = Path(path)
-    if not path.is_file():
+    if not path.exists():
         raise FileNotFoundError(f"no file of predictions at {path}")
-    ending = path.suffix.lower()
-    if ending not in READERS:
-        raise DocumentError(f"a file of an unknown kind; it must end in {', '.join(READERS)}", path)
     asked = {
         (document.id, target.id, actor.id): (document, target, actor)
         for document, target, actor in iter_pairs(documents)
     }
     questions = index_questions(asked)
-    unit = "row" if ending == ".parquet" else "line"
     found: dict[Pair, Prediction] = {}
-    lines: dict[Pair, int] = {}
+    places: dict[Pair, str] = {}
     name: str | None = None
     with_probabilities, unused = True, 0
-    for line, record in READERS[ending](path, refuse):
+    for file, line, record in iter_records(path):
         if STANCE_LLM_LABEL in record:
-            candidates, row = read_stance_llm_record(record, questions, path, line)
+            candidates, row = read_stance_llm_record(record, questions, file, line)
         else:
-            candidates, row = read_own_row(record, asked, path, line)
+            candidates, row = read_own_row(record, asked, file, line)
         if not candidates:
             unused += 1
             continue
@@ -120,22 +123,22 @@ def read_foreign_predictions(path: str | Path, documents: Sequence[Document]) ->
         if pair is None:
             raise DocumentError(
                 f"a second prediction for {describe_pair(candidates[0])}; the first is in "
-                f"{unit} {lines[candidates[0]]}, so keep one of them",
-                path,
+                f"{places[candidates[0]]}, so keep one of them",
+                file,
                 line,
             )
         with_probabilities &= PROBABILITY_COLUMNS[0] in row
-        prediction = complete_row(row, asked[pair], path, line)
+        prediction = complete_row(row, asked[pair], file, line)
         if name is not None and prediction.model != name:
             raise DocumentError(
                 f"{prediction.model!r}, but rows before are of {name!r}; give each system a file "
                 "of its own",
-                path,
+                file,
                 line,
                 "model",
             )
         name = prediction.model
-        found[pair], lines[pair] = prediction, line
+        found[pair], places[pair] = prediction, locate(file, line)
     check_complete(asked, found, unused, path)
     # Labels that went through a file of ours have come to be probabilities of 0 and 1.
     is_graded = any(0 < p < 1 for prediction in found.values() for p in prediction.probabilities)
@@ -146,6 +149,17 @@ def read_foreign_predictions(path: str | Path, documents: Sequence[Document]) ->
         documents={document.id: document for document in documents},
         predictions=found,
     )
+
+
+def iter_records(path: Path) -> Iterator[tuple[Path, int, Mapping[str, Any]]]:
+    """The records of a file, or of the shards in a folder, each with its file and line."""
+    for file in find_files_of_rows(path) if path.is_dir() else [path]:
+        reader = READERS.get(file.suffix.lower())
+        if reader is None:
+            known = ", ".join(READERS)
+            raise DocumentError(f"a file of an unknown kind; it must end in {known}", file)
+        for line, record in reader(file, refuse):
+            yield file, line, record
 
 
 def refuse(error: DocumentError) -> NoReturn:

@@ -11,6 +11,8 @@ complete files in ``<output>.parts`` that ``close`` joins, so after a kill that 
 
 ``save`` gives a mark, from which ``open_rows`` goes on after an interruption: what was written
 later is cut off. A mark counts bytes of a JSONL or CSV file, and parts of a Parquet file.
+
+Instead of one file there may be a folder of several, see ``stance.prediction_shards``.
 """
 
 from __future__ import annotations
@@ -57,12 +59,13 @@ class PredictionFileError(ValueError):
     """A file of predictions cannot be written or read; the message says which and why."""
 
 
-def check_output(path: str | Path, overwrite: bool = False) -> None:
-    """See that ``path`` can be written, and change nothing.
+def check_output(path: str | Path, overwrite: bool = False, sharded: bool = False) -> None:
+    """See that ``path`` can be written, as a file or a folder of shards, and change nothing.
 
     Raises:
         PredictionFileError: if the ending is not known, or if ``path`` or what an interrupted run
-            left is there and ``overwrite`` is false.
+            left is there and ``overwrite`` is false; a file never replaces a folder, nor a folder
+            a file.
     """
     path = Path(path)
     endings = (*ENDINGS, PAGE_ENDING)
@@ -70,8 +73,12 @@ def check_output(path: str | Path, overwrite: bool = False) -> None:
         raise PredictionFileError(
             f"output {path}: the ending {path.suffix!r} is not known; use {' or '.join(endings)}"
         )
-    if path.is_dir():
-        raise PredictionFileError(f"output {path} is a directory; give a file")
+    if path.is_dir() and not sharded:
+        raise PredictionFileError(f"output {path} is a directory; give a file, or set shard_rows")
+    if sharded and path.exists() and not path.is_dir():
+        raise PredictionFileError(
+            f"output {path} is a file, and shards are written to a folder; choose another path"
+        )
     if overwrite:
         return
     if path.exists():
@@ -362,7 +369,7 @@ def read_predictions(path: str | Path) -> list[Prediction]:
 def iter_predictions(path: str | Path) -> Iterator[Prediction]:
     """The predictions of a file that this module wrote, one at a time.
 
-    ``path`` may also be the ``.parts`` folder that an interrupted run left.
+    ``path`` may also be a folder of shards, or the ``.parts`` folder that an interrupted run left.
 
     Raises:
         PredictionFileError: naming file, line (row, in Parquet) and column of what is wrong.
@@ -372,11 +379,8 @@ def iter_predictions(path: str | Path) -> Iterator[Prediction]:
     if not path.exists():
         raise FileNotFoundError(f"no file of predictions at {path}")
     if path.is_dir():
-        parts = sorted(path.glob("part-*.parquet"))
-        if not parts:
-            raise PredictionFileError(f"{path}: a folder without parts of predictions")
-        for part in parts:
-            yield from iter_predictions(part)
+        for file in find_files_of_rows(path):
+            yield from iter_predictions(file)
         return
     readers = {".jsonl": read_jsonl_rows, ".csv": read_csv_rows, ".parquet": read_parquet_rows}
     if path.suffix.lower() not in readers:
@@ -385,6 +389,23 @@ def iter_predictions(path: str | Path) -> Iterator[Prediction]:
         )
     for where, row in readers[path.suffix.lower()](path):
         yield build_prediction(row, f"{path}, {where}")
+
+
+def find_files_of_rows(folder: Path) -> list[Path]:
+    """The files of rows in a folder, in order, and folders of parts of a shard that is not
+    complete.
+
+    Raises:
+        PredictionFileError: if there are none.
+    """
+    names = sorted(folder.iterdir())
+    whole = [name for name in names if name.suffix.lower() in ENDINGS]
+    parts = [
+        name for name in names if name.suffix == ".parts" and name.with_suffix("") not in whole
+    ]
+    if not whole and not parts:
+        raise PredictionFileError(f"{folder}: a folder without files or parts of predictions")
+    return whole + parts
 
 
 def read_jsonl_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -30,6 +30,7 @@ from stance.prediction_files import (
     check_output,
     replace_for_good,
 )
+from stance.prediction_shards import ShardMark
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +65,7 @@ class Progress(BaseModel):
 
     documents: int
     """Documents that were read."""
-    output: int
+    output: int | ShardMark
     """The mark of the writer, see ``prediction_files.open_rows``."""
     rejects: int
     """Bytes of the file of rejects."""
@@ -135,7 +136,7 @@ class RunManifest(BaseModel):
         counts = self.progress.counts
         return Counter(counts.rejected | {NOBODY: counts.nobody_found})
 
-    def note(self, run: PredictionRun, rejects: RejectFile, output: int) -> None:
+    def note(self, run: PredictionRun, rejects: RejectFile, output: int | ShardMark) -> None:
         """Note that all up to here is done, with the writer's mark of its rows."""
         self.count(run, rejects)
         self.progress = Progress(
@@ -184,7 +185,7 @@ def check_run(output: Path, question: Mapping[str, Any]) -> None:
     path = manifest_of(output)
     is_page = output.suffix.lower() == PAGE_ENDING  # which cannot go on
     if is_page or not path.exists():
-        check_output(output)
+        check_output(output, sharded=question.get("shard_rows") is not None)
     if not path.exists():
         return
     manifest = read_manifest(path)

@@ -238,6 +238,15 @@ def test_the_output_is_never_an_input(run: Callable[..., int], overrides: tuple[
         (("input=in.jsonl", "actors=[1,2]"), 2, "give a text or a list of texts"),
         (("input=in.jsonl", "actors=leute.txt"), 2, "no file leute.txt"),
         (("input=in.jsonl", "on_error=ignore"), 2, "give stop or skip"),
+        (("input=in.jsonl", "shard_rows=0"), 2, "shard_rows is 0"),
+        (("input=in.jsonl", "shard_rows=9", "output=page.html"), 2, "needs an output of rows"),
+        (("input=in.jsonl", "engine=spark"), 2, "give local or ray"),
+        (("input=in.jsonl", "engine=ray", "output=page.html"), 2, "engine=ray writes rows"),
+        (("input=in.jsonl", "engine=ray", "show=true"), 2, "show=true and engine=ray"),
+        (("input=in.jsonl", "engine=ray", "ray_workers=0"), 2, "ray_workers is 0"),
+        (("input=in.jsonl", "engine=ray", "ray_cpus=0"), 2, "ray_cpus is 0; give a number above 0"),
+        (("input=in.jsonl", "engine=ray", "device=cuda"), 2, "needs ray_gpus"),
+        (("input=s3://bucket/in.jsonl",), 2, "engine=ray takes URLs"),
         (("input=in.jsonl", "+columns.txt=Inhalt"), 2, "columns.txt is 'Inhalt'"),
         (("input=nichts.jsonl",), 1, "nichts.jsonl"),
         (("input=empty.jsonl",), 1, "empty.jsonl"),
@@ -264,6 +273,30 @@ def test_a_mistake_gets_one_clear_line_and_writes_no_rows(
     assert message in line
     assert "Traceback" not in errors
     assert not Path("rows.csv").exists() or read_predictions("rows.csv") == []
+
+
+def test_shards_are_read_back_like_a_file_and_are_no_input(
+    run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_lines(Path("in.jsonl"), *[NATIVE | {"id": f"n{number}"} for number in range(4)])
+    assert run("input=in.jsonl", "output=rows.jsonl", "shard_rows=2") == 0
+    assert Path("rows.jsonl").is_dir()
+    assert [row.document_id for row in read_predictions("rows.jsonl")] == ["n0", "n1", "n2", "n3"]
+    assert run("input=in.jsonl", "output=rows.jsonl", "shard_rows=2") == 2
+    assert "exists and is complete (4 rows" in capsys.readouterr().err
+    assert run("input=rows.jsonl/*", "output=rows.jsonl", "shard_rows=2", "overwrite=true") == 2
+    assert "is also an input" in capsys.readouterr().err
+    assert len(read_predictions("rows.jsonl")) == 4
+
+
+def test_without_ray_its_extra_is_named(
+    run: Callable[..., int], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    write_lines(Path("in.jsonl"), NATIVE)
+    assert run("input=in.jsonl", "output=rows.jsonl", "engine=ray") == 2
+    assert "pip install 'stance[ray]'" in capsys.readouterr().err
+    assert not Path("rows.jsonl").exists()
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from stance.evaluation import evaluate_documents, iter_pairs
 from stance.foreign_predictions import read_foreign_predictions
 from stance.native import parse_document
 from stance.prediction_files import ENDINGS, PredictionFileError, open_writer
+from stance.prediction_shards import ShardWriter
 from stance.schema import LABELS, Document, Prediction
 
 TEXT = "Frauke Ömmelbach fordert das Tempolimit. Tüllinger ist dagegen."
@@ -124,6 +125,21 @@ def test_a_file_of_ours_comes_back_in_the_order_of_the_pairs(tmp_path: Path, end
     )
     assert system.predict(iter(DOCUMENTS)) == predictions
     assert system.predict(DOCUMENTS[1:]) == predictions[4:]
+
+
+def test_shards_are_read_as_one_file(tmp_path: Path) -> None:
+    predictions = [build_prediction((0.1, 0.6, 0.2, 0.1), pair) for pair in range(8)]
+    path = tmp_path / "zeilen.csv"
+    with ShardWriter(path, rows_per_shard=3) as writer:
+        for prediction in predictions:
+            writer.write([prediction])
+            writer.save()
+    assert len(list(path.iterdir())) == 3
+    assert read_foreign_predictions(path, DOCUMENTS).predict(DOCUMENTS) == predictions
+    with (path / "00002.csv").open("a", encoding="utf-8") as file:
+        file.write((path / "00000.csv").read_text(encoding="utf-8").splitlines()[1] + "\n")
+    with pytest.raises(DocumentError, match=r"00002\.csv, line 4: a second.*00000\.csv, line 2"):
+        read_foreign_predictions(path, DOCUMENTS)
 
 
 @settings(

@@ -7,6 +7,7 @@ import logging
 import multiprocessing
 import os
 import random
+import shutil
 import signal
 import sys
 import time
@@ -27,6 +28,7 @@ from stance.schema import Document, Prediction, StanceLabel
 NAMES = ("Frauke Ömmelbach", "Götz Tüllinger", "Änne Wröbel")
 TARGETS = ("Das Tempolimit soll kommen.", "Die Straße soll ausgebaut werden.")
 KILLS = 10
+ROWS_PER_SHARD = 10
 SECONDS_PER_TEXT = 0.01
 PRELOADED = [
     "pytest",
@@ -100,10 +102,12 @@ def write_input(path: Path, count: int) -> None:
 
 
 def ask(folder: Path, output: str, **changes: Any) -> PredictArguments:
+    """Arguments for a file, or for a folder of shards, whose name has ``-shards`` in it."""
     given: dict[str, Any] = {
         "input": str(folder / "in.jsonl"),
         "targets": TARGETS,
         "output": str(folder / output),
+        "shard_rows": ROWS_PER_SHARD if "-shards" in output else None,
         "on_error": "skip",
         "device": "cpu",
     }
@@ -162,12 +166,12 @@ def start(function: Any, *values: Any) -> BaseProcess:
     return process
 
 
-def read_files(folder: Path, output: str) -> list[bytes]:
-    """The rows and the rejects to the byte."""
-    return [
-        (folder / output).read_bytes(),
-        (folder / f"{output}.rejects.jsonl").read_bytes(),
-    ]
+def read_files(folder: Path, output: str) -> list[tuple[str, bytes]]:
+    """The rows and the rejects to the byte, of a folder of shards with their names."""
+    path, rejects = folder / output, folder / f"{output}.rejects.jsonl"
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    names = [file.name if path.is_dir() else "rows" for file in files] + ["rejects"]
+    return [(name, file.read_bytes()) for name, file in zip(names, [*files, rejects], strict=True)]
 
 
 def read_counts(folder: Path, output: str) -> dict[str, Any]:
@@ -186,11 +190,11 @@ def is_complete(output: Path) -> bool:
 
 def remove_output(folder: Path, output: str) -> None:
     for path in folder.glob(f"{output}*"):
-        path.unlink()
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
-@pytest.mark.parametrize("ending", [".jsonl", ".csv", ".parquet"])
+@pytest.mark.parametrize("ending", [".jsonl", ".csv", ".parquet", "-shards.parquet"])
 def test_ten_kills_at_random_moments_change_nothing(
     tmp_path: Path, tiny_stance_model_dir: Path, ending: str
 ) -> None:
@@ -229,7 +233,9 @@ def test_ten_kills_at_random_moments_change_nothing(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
-@pytest.mark.parametrize("ending", [".jsonl", ".csv", ".parquet"])
+@pytest.mark.parametrize(
+    "ending", [".jsonl", ".csv", ".parquet", "-shards.jsonl", "-shards.parquet"]
+)
 def test_no_moment_is_a_bad_one(tmp_path: Path, ending: str) -> None:
     """Each run goes on where the last one ended, and ends one fsync later after its begin."""
     write_input(tmp_path / "in.jsonl", 40)
@@ -273,7 +279,7 @@ def interrupt(
             command.predict(arguments)
 
 
-@pytest.mark.parametrize("ending", [".jsonl", ".csv", ".parquet"])
+@pytest.mark.parametrize("ending", [".jsonl", ".csv", ".parquet", "-shards.csv", "-shards.parquet"])
 def test_counts_add_up_with_and_without_an_interruption(
     tmp_path: Path,
     classifier: FakeClassifier,

@@ -55,7 +55,7 @@ class EstimateArguments:
     """
 
     predictions: str
-    """A file of predictions, as ``stance.prediction_files`` reads it."""
+    """A file of predictions or a folder of shards, as ``stance.prediction_files`` reads it."""
     gold: str | None = None
     """Documents with gold stances, drawn at random from those predicted."""
     documents: str | None = None

@@ -8,10 +8,11 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from itertools import chain, islice, product
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, cast
 
 import hydra
@@ -35,14 +36,18 @@ from stance.encodings import DocumentError, detect_encoding
 from stance.inference import AUTO
 from stance.locations import config_dir, default_model_dir
 from stance.prediction_files import (
+    ENDINGS,
     PAGE_ENDING,
     PredictionFileError,
     PredictionWriter,
+    RowWriter,
     check_output,
     open_rows,
     open_writer,
 )
+from stance.prediction_shards import ShardMark, ShardWriter
 from stance.prediction_table import print_predictions
+from stance.remote_files import copy_inputs, is_remote, rename_file
 from stance.run_manifest import (
     RunManifest,
     check_run,
@@ -53,13 +58,14 @@ from stance.run_manifest import (
 from stance.schema import Document
 
 if TYPE_CHECKING:
+    from stance.gazetteer import KnownActor
     from stance.inference import StanceClassifier
 
 logger = logging.getLogger(__name__)
 
 TEXT_KEYS = ("input", "targets", "actors", "gazetteer", "output", "model_dir")
 EXIT_DATA, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
-NOT_ASKED = ("output", "overwrite", "on_error", "show", "show_texts")
+NOT_ASKED = ("output", "overwrite", "on_error", "show", "show_texts", "ray_workers")
 """Arguments that may change when an interrupted run goes on."""
 
 
@@ -89,6 +95,9 @@ class PredictArguments:
     output: str | None = None
     """The file of rows, .jsonl, .csv or .parquet, or a page to read, .html; None only shows a
     table."""
+    shard_rows: int | None = None
+    """Make ``output`` a folder of files of so many rows, and a few more; None makes one file (with
+    ``engine=ray`` always a folder)."""
     overwrite: bool = False
     """Replace ``output`` where it exists."""
     on_error: str = "stop"
@@ -108,6 +117,15 @@ class PredictArguments:
     precision: float | None = None
     """Instead: mark those below the confidence that gave this share of right verdicts on the
     model's validation data."""
+    engine: str = "local"
+    """``local``, or ``ray``: the workers of a cluster, see ``stance.ray_engine``; ``input`` and
+    ``output`` may then be URLs."""
+    ray_workers: int = 2
+    """How many workers predict at a time."""
+    ray_cpus: float = 1
+    """CPU cores of each."""
+    ray_gpus: float = 0
+    """GPUs of each; several may share one, such as with 0.5."""
 
     def __post_init__(self) -> None:
         if not self.input:
@@ -140,6 +158,44 @@ class PredictArguments:
             raise UsageError("abstain_below and precision are both given; give one of them")
         if type(self.show_texts) is not int or self.show_texts < 1:
             raise UsageError(f"show_texts is {self.show_texts!r}; give a number from 1 up")
+        self._check_shards()
+        self._check_engine()
+
+    def _check_shards(self) -> None:
+        if self.shard_rows is None:
+            return
+        if type(self.shard_rows) is not int or self.shard_rows < 1:
+            raise UsageError(f"shard_rows is {self.shard_rows!r}; give a number from 1 up, or null")
+        if self.output is None or self.output.lower().endswith(PAGE_ENDING):
+            raise UsageError(
+                f"shard_rows needs an output of rows; give output=NAME with {' or '.join(ENDINGS)}"
+            )
+
+    def _check_engine(self) -> None:
+        if self.engine == "local":
+            inputs = [self.input] if isinstance(self.input, str) else self.input or ()
+            for path in (*inputs, self.output or ""):
+                if is_remote(path):
+                    raise UsageError(f"{path} is no local file; engine=ray takes URLs")
+            return
+        if self.engine != "ray":
+            raise UsageError(f"engine is {self.engine!r}; give local or ray")
+        if self.output is None or not self.output.lower().endswith(ENDINGS):
+            raise UsageError(
+                f"engine=ray writes rows; give output=NAME with {' or '.join(ENDINGS)}, or leave "
+                "the engine out for a table or a page"
+            )
+        if self.show:
+            raise UsageError("show=true and engine=ray are both given; leave one of them out")
+        if type(self.ray_workers) is not int or self.ray_workers < 1:
+            raise UsageError(f"ray_workers is {self.ray_workers!r}; give a number from 1 up")
+        for name, least in (("ray_cpus", "above 0"), ("ray_gpus", "from 0 up")):
+            value = getattr(self, name)
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not is_number or value < 0 or (name == "ray_cpus" and value == 0):
+                raise UsageError(f"{name} is {value!r}; give a number {least}")
+        if self.device.startswith("cuda") and not self.ray_gpus:
+            raise UsageError("device=cuda with engine=ray needs ray_gpus, such as 1")
 
 
 def main() -> None:
@@ -160,7 +216,8 @@ def run_from_config(config: DictConfig) -> None:
     except (PredictionStoppedError, PredictionFileError, DocumentError, OSError) as error:
         fail(error, EXIT_DATA)
     except KeyboardInterrupt:
-        is_resumable = config.output and not str(config.output).lower().endswith(PAGE_ENDING)
+        is_page = str(config.output).lower().endswith(PAGE_ENDING)
+        is_resumable = config.output and not is_page and config.engine == "local"
         hint = "; the same command goes on with them" if is_resumable else ""
         fail(f"interrupted; the rows written so far are kept{hint}", EXIT_INTERRUPTED)
 
@@ -235,6 +292,9 @@ def predict(arguments: PredictArguments) -> None:
         raise UsageError(
             "actors and gazetteer are both given; give actors=auto, or leave the gazetteer out"
         )
+    if arguments.engine == "ray":
+        predict_on_cluster(arguments, targets, actors)
+        return
     output = None if arguments.output is None else Path(arguments.output)
     inputs = [arguments.input] if isinstance(arguments.input, str) else list(arguments.input or ())
     rejects = RejectFile(None)
@@ -249,14 +309,7 @@ def predict(arguments: PredictArguments) -> None:
     if output is None:
         documents = islice(documents, arguments.show_texts + 1)
     classifier = load_classifier(arguments)
-    find: Literal["all", "missing"] | None = None
-    if finds_all or (actors is None and classifier.finds_actors):
-        find = "all" if finds_all else "missing"
-        if not classifier.finds_actors:
-            raise UsageError(
-                "actors=auto: this model has no tagger; give the actors, or train one with "
-                "stance-train-tagger"
-            )
+    find = choose_search(finds_all, actors, classifier)
     ask_all = partial(
         predict_documents,
         classifier,
@@ -274,7 +327,7 @@ def predict(arguments: PredictArguments) -> None:
             errors.begin()
             ask_all(documents)
         else:
-            write_rows(output, manifest, run, documents, errors, ask_all)
+            write_rows(output, manifest, run, documents, errors, ask_all, arguments.shard_rows)
     except PredictionStoppedError as error:
         if manifest is not None:
             manifest.stop(run, rejects, str(error))
@@ -283,6 +336,84 @@ def predict(arguments: PredictArguments) -> None:
     report_run(run, output, rejects)
     if manifest is not None:
         logger.info("%s", manifest.counts)
+
+
+def choose_search(
+    finds_all: bool, actors: Sequence[str] | None, classifier: StanceClassifier
+) -> Literal["all", "missing"] | None:
+    """In which texts actors are looked for; raises ``UsageError`` if the model cannot."""
+    if finds_all and not classifier.finds_actors:
+        raise UsageError(
+            "actors=auto: this model has no tagger; give the actors, or train one with "
+            "stance-train-tagger"
+        )
+    if finds_all:
+        return "all"
+    return "missing" if actors is None and classifier.finds_actors else None
+
+
+def predict_on_cluster(
+    arguments: PredictArguments, targets: Sequence[str] | None, actors: Sequence[str] | None
+) -> None:
+    """Run the command with ``engine=ray``; raises as ``predict``."""
+    from stance.evaluation import describe_versions
+
+    try:
+        import ray.data  # noqa: F401, it may be there without its part for data
+
+        from stance import ray_engine
+    except ImportError as error:
+        raise UsageError(f"engine=ray: {error}; pip install 'stance[ray]'") from error
+    assert arguments.output is not None
+    given = [arguments.input] if isinstance(arguments.input, str) else list(arguments.input or ())
+    finds_all = arguments.actors == AUTO
+    check_apart([Path(arguments.output)], given)
+    with TemporaryDirectory() as folder:
+        inputs = copy_inputs(given, Path(folder))
+        # Here as well, so that a mistake is told before the cluster begins.
+        errors = RecordErrors(RejectFile(None), arguments.on_error == "stop")
+        try:
+            open_documents(inputs.paths, arguments.columns, errors)
+        except DocumentError as error:
+            raise rename_file(error, inputs.names) from None
+        classifier = load_classifier(replace(arguments, device="cpu"))
+        find = choose_search(finds_all, actors, classifier)
+        question = build_question(arguments, inputs.paths, targets, actors)
+        question["input"]["paths"] = given
+        try:
+            ray_engine.clear_output(arguments.output, arguments.overwrite)
+        except ValueError as error:
+            raise UsageError(str(error)) from error
+        manifest = ray_engine.predict_with_ray(
+            inputs,
+            arguments.output,
+            partial(load_for_worker, arguments, classifier.gazetteer),
+            ray_engine.Questions(
+                targets=targets,
+                actors=actors,
+                find=find,
+                author_actor=arguments.author_actor,
+                skip=arguments.on_error == "skip",
+            ),
+            columns=build_columns(arguments.columns),
+            workers=arguments.ray_workers,
+            cpus=arguments.ray_cpus,
+            gpus=arguments.ray_gpus,
+            rows_per_shard=arguments.shard_rows,
+            question=question,
+            versions=describe_versions(),
+        )
+    logger.info("%s, in %s", manifest.counts, arguments.output)
+
+
+def load_for_worker(
+    arguments: PredictArguments, gazetteer: Sequence[KnownActor]
+) -> StanceClassifier:
+    """The model in a process that may not have the gazetteer's file."""
+    model_dir = arguments.model_dir and str(Path(arguments.model_dir).absolute())
+    classifier = load_classifier(replace(arguments, gazetteer=None, model_dir=model_dir))
+    classifier.gazetteer = tuple(gazetteer)
+    return classifier
 
 
 def open_manifest(
@@ -302,7 +433,7 @@ def open_manifest(
     from stance.evaluation import describe_versions
 
     try:
-        check_output(output, overwrite=True)
+        check_output(output, overwrite=True, sharded=arguments.shard_rows is not None)
         check_apart([output, *([rejects.path] if rejects.path else [])], inputs)
         question = build_question(arguments, inputs, targets, actors)
         if not arguments.overwrite:
@@ -345,6 +476,7 @@ def write_rows(
     documents: Iterator[Document],
     errors: RecordErrors,
     ask_all: Callable[..., PredictionRun],
+    shard_rows: int | None,
 ) -> None:
     """Write the rows of all documents that are not done yet, and keep the manifest.
 
@@ -359,7 +491,15 @@ def write_rows(
     else:
         if progress is None:
             manifest.save()  # before there is an output, so that none is without
-        writer = rows = open_rows(output, progress.output if progress else None)
+        mark = progress.output if progress else None
+        rows: ShardWriter | RowWriter
+        if shard_rows is not None:
+            assert not isinstance(mark, int), "the question tells shards from a file"
+            rows = ShardWriter(output, shard_rows, mark)
+        else:
+            assert not isinstance(mark, ShardMark), "the question tells shards from a file"
+            rows = open_rows(output, mark)
+        writer = rows
 
         def on_portion(run: PredictionRun) -> None:
             manifest.note(run, rejects, rows.save())
@@ -486,7 +626,7 @@ def check_apart(outputs: Sequence[Path], inputs: Iterable[str]) -> None:
         place = output.resolve()
         for name in [pattern, *glob.glob(pattern, recursive=True)]:  # noqa: PTH207
             path = Path(name).resolve()
-            if path == place:
+            if path == place or place in path.parents:
                 raise UsageError(f"output {output} is also an input; choose another path")
             if path.is_dir() and path in place.parents:
                 raise UsageError(
