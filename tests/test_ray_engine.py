@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 pytest.importorskip("ray.data", reason="Ray is not installed: pip install 'stance[ray]'")
 
 import ray
+from ray import cloudpickle
 
 from stance import ray_engine
 from stance.batch_prediction import predict_documents
@@ -36,6 +38,8 @@ pytestmark = pytest.mark.filterwarnings("default")  # Ray's own
 @pytest.fixture(scope="module", autouse=True)
 def cluster() -> Iterator[None]:
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    # Workers cannot import a test file, so they get its classes as they are.
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
     yield
     ray.shutdown()
 
