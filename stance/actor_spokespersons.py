@@ -30,7 +30,7 @@ _IN_ONE_WORD = re.compile(
     rf"\b(?:{_ARTICLE} )?{_ADJECTIVES}(?P<organisation>[A-ZÄÖÜ][\w-]*?\w)s?-?{_SPOKESPERSON}"
 )
 _NAME_FOLLOWS = re.compile(r",? (?=[A-ZÄÖÜ])")
-_GENITIVE = re.compile(r"(?:(nis)ses|([dt]|tag|kreis|haus|werk)es|([^s])s)$")
+_GENITIVE = re.compile(r"(?:(nis)ses|([dt]|tag|kreis|haus|werk)es|([^s])s)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,8 @@ def _iter_places(text: str) -> Iterator[SpokenFor]:
 
 
 def _strip_genitive(name: str) -> str:
-    """ "Verbandes" without its ending; a name of several words has it at the noun, which need not be
-    the last, and is left as it is unless adjectives stand before."""
+    """ "Verbandes" without its ending; a name of several words, whose noun need not be the last, is
+    left as it is unless adjectives stand before."""
     *before, last = name.split(" ")
     if any(not word.endswith("en") for word in before):
         return name
