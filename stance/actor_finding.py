@@ -98,11 +98,12 @@ class ActorFinder:
         words = split_words(text)
         tagged = [] if logits is None else decode_mentions(text, words, logits)
         mentions = add_spoken_for(text, merge_mentions([tagged, *named]))
+        scored = [mention for mention in mentions if mention.score >= 0]
 
         def score(pairs: Sequence[tuple[int, int]]) -> list[float]:
             if logits is None:
                 return [-1.0] * len(pairs)
-            return self._score_pairs(text, words, mentions, logits, pairs)
+            return self._score_pairs(text, words, scored, logits, pairs)
 
         return link_mentions(text, mentions, score, self.gazetteer, known_states())
 

@@ -171,7 +171,8 @@ def list_pairs(count: int) -> list[tuple[int, int]]:
 def score_pairs_of(
     mentions: Sequence[TaggedMention], pairs: Sequence[tuple[int, int]], score_pairs: PairScorer
 ) -> Sequence[float]:
-    """The learned scores; mentions that only the gazetteer found have none and match nothing."""
+    """The learned scores; mentions that only the gazetteer or a rule found have none (``score`` -1)
+    and match nothing."""
     tagged = [pair for pair in pairs if all(mentions[number].score >= 0 for number in pair)]
     found = iter(score_pairs(renumber(mentions, tagged)) if tagged else ())
     wanted = set(tagged)

@@ -82,7 +82,9 @@ def add_spoken_for(text: str, mentions: Sequence[TaggedMention]) -> list[TaggedM
 
     What was tagged there stays, be it the organisation alone or a person who is spoken for ("ein
     Sprecher von Eva Holm"); only a description of the spokesperson as a person gives way. Where a
-    name stands beside ("Eva Holm, eine Sprecherin des Verbands,"), the words mean that person.
+    name stands beside ("Eva Holm, eine Sprecherin des Verbands,"), the words mean that person. The
+    new mentions have the score -1: only their wording joins them to others, as the learned score
+    took "ein Regierungssprecher" for the club that had just been named.
     """
     combined = list(mentions)
     for place in find_spoken_for(text):
@@ -97,7 +99,7 @@ def add_spoken_for(text: str, mentions: Sequence[TaggedMention]) -> list[TaggedM
             continue
         combined = [mention for mention in combined if mention not in described]
         combined.append(
-            TaggedMention(place.start, place.end, place.organisation, "organisation", 0.0)
+            TaggedMention(place.start, place.end, place.organisation, "organisation", -1.0)
         )
         combined.sort(key=lambda mention: mention.start)
     return combined
