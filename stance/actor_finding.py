@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from stance.actor_linking import cover_words, link_mentions, pair_features
+from stance.actor_spokespersons import add_spoken_for
 from stance.actor_tagging import (
     ActorTagger,
     TaggedMention,
@@ -18,6 +19,7 @@ from stance.actor_tagging import (
     load_tagger,
     split_words,
 )
+from stance.entity_recognition import Recogniser, merge_mentions
 from stance.gazetteer import KnownActor, known_states
 from stance.runtime import Runtime
 from stance.schema import Actor
@@ -29,23 +31,31 @@ if TYPE_CHECKING:
 
 
 class ActorFinder:
-    """Finds who acts in a text, with a tagger that was trained on a stance model.
+    """Finds who acts in a text, with a tagger that was trained on a stance model, with what else
+    finds names, or both.
 
     Args:
+        tagger: None if others are to find all mentions. Then no learned score joins them, but only
+            what their wording says.
+        recognisers: what finds names beside the tagger, see ``stance.entity_recognition``.
         gazetteer: actors that are looked for in every text as well, and known by name and id.
     """
 
     def __init__(
         self,
         model: StanceModel,
-        tagger: ActorTagger,
+        tagger: ActorTagger | None,
         tokenizer: PreTrainedTokenizerFast,
         runtime: Runtime,
         *,
+        recognisers: Sequence[Recogniser] = (),
         gazetteer: Sequence[KnownActor] = (),
         max_tokens_per_batch: int = 2048,
     ) -> None:
-        self.tagger = TextTagger(model, tagger, tokenizer, runtime, max_tokens_per_batch)
+        self.tagger = None
+        if tagger is not None:
+            self.tagger = TextTagger(model, tagger, tokenizer, runtime, max_tokens_per_batch)
+        self.recognisers = tuple(recognisers)
         self.gazetteer = tuple(gazetteer)
 
     @classmethod
@@ -56,6 +66,7 @@ class ActorFinder:
         tokenizer: PreTrainedTokenizerFast,
         runtime: Runtime,
         *,
+        recognisers: Sequence[Recogniser] = (),
         gazetteer: Sequence[KnownActor] = (),
         max_tokens_per_batch: int = 2048,
     ) -> ActorFinder:
@@ -65,21 +76,34 @@ class ActorFinder:
             load_tagger(directory, model),
             tokenizer,
             runtime,
+            recognisers=recognisers,
             gazetteer=gazetteer,
             max_tokens_per_batch=max_tokens_per_batch,
         )
 
     def find(self, texts: Sequence[str]) -> list[tuple[Actor, ...]]:
         """The actors of each text, in the order in which it first names them."""
-        tagged = self.tagger.tag_texts(texts)
-        return [self._link(text, logits) for text, logits in zip(texts, tagged, strict=True)]
+        tagged: Sequence[TagLogits | None] = [None] * len(texts)
+        if self.tagger is not None:
+            tagged = self.tagger.tag_texts(texts)
+        named = [recognise(texts) for recognise in self.recognisers]
+        return [
+            self._link(text, tagged[number], [found[number] for found in named])
+            for number, text in enumerate(texts)
+        ]
 
-    def _link(self, text: str, logits: TagLogits) -> tuple[Actor, ...]:
+    def _link(
+        self, text: str, logits: TagLogits | None, named: Sequence[Sequence[TaggedMention]]
+    ) -> tuple[Actor, ...]:
         words = split_words(text)
-        mentions = decode_mentions(text, words, logits)
+        tagged = [] if logits is None else decode_mentions(text, words, logits)
+        mentions = add_spoken_for(text, merge_mentions([tagged, *named]))
+        scored = [mention for mention in mentions if mention.score >= 0]
 
         def score(pairs: Sequence[tuple[int, int]]) -> list[float]:
-            return self._score_pairs(text, words, mentions, logits, pairs)
+            if logits is None:
+                return [-1.0] * len(pairs)
+            return self._score_pairs(text, words, scored, logits, pairs)
 
         return link_mentions(text, mentions, score, self.gazetteer, known_states())
 
@@ -91,6 +115,7 @@ class ActorFinder:
         logits: TagLogits,
         pairs: Sequence[tuple[int, int]],
     ) -> list[float]:
+        assert self.tagger is not None, "there are no logits without a tagger"
         vectors = torch.stack(
             [
                 logits.states[slice(*cover_words(words, mention.start, mention.end))].mean(dim=0)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from math import log1p
 
 from stance.actor_offices import Office, read_office
+from stance.actor_spokespersons import speaks_for
 from stance.actor_tagging import ARTICLES, PAIR_FEATURES, TaggedMention
 from stance.gazetteer import KnownActor
 from stance.mentions import find_occurrences, name_forms
@@ -31,7 +32,8 @@ TO_A_DESCRIPTION = 2.0
 report ("Der Präsident") attracts names that are not its own."""
 EXPLICIT = 8.0
 """So much is added to what is learned where the text says it: the role with which somebody was
-introduced comes again, or a description stands beside a name, between commas."""
+introduced comes again, a description stands beside a name, between commas, or a spokesperson's
+organisation is named."""
 FARTHEST_MENTIONS = 60
 """A mention is compared with so many before it."""
 
@@ -90,8 +92,9 @@ def link_mentions(
                     text, mentions[earlier], mention
                 ):
                     score = CERTAIN
-                elif has_role(text, mentions[earlier], mention) or is_apposition(
-                    text, mentions[earlier], mention
+                elif any(
+                    says(text, mentions[earlier], mention)
+                    for says in (has_role, is_apposition, speaks_for)
                 ):
                     score += EXPLICIT
                 elif not any(mentions[number].name for number in draft.mentions):
@@ -168,7 +171,8 @@ def list_pairs(count: int) -> list[tuple[int, int]]:
 def score_pairs_of(
     mentions: Sequence[TaggedMention], pairs: Sequence[tuple[int, int]], score_pairs: PairScorer
 ) -> Sequence[float]:
-    """The learned scores; mentions that only the gazetteer found have none and match nothing."""
+    """The learned scores; mentions that only the gazetteer or a rule found have none (``score`` -1)
+    and match nothing."""
     tagged = [pair for pair in pairs if all(mentions[number].score >= 0 for number in pair)]
     found = iter(score_pairs(renumber(mentions, tagged)) if tagged else ())
     wanted = set(tagged)
@@ -303,8 +307,15 @@ def same_name(text: str, first: TaggedMention, second: TaggedMention) -> bool:
 
 def has_same_surname(one: Sequence[str], other: Sequence[str]) -> bool:
     """Whether the last words are the same, and of the others one has none that the other lacks."""
-    before, others = set(one[:-1]), set(other[:-1])
-    return is_same_word(one[-1], other[-1]) and (before <= others or others <= before)
+    return is_same_word(one[-1], other[-1]) and (
+        has_words(one[:-1], other[:-1]) or has_words(other[:-1], one[:-1])
+    )
+
+
+def has_words(words: Sequence[str], wanted: Sequence[str]) -> bool:
+    """Whether all that are wanted are among the words, be it with a genitive s ("des Verbands
+    Nordmark")."""
+    return all(any(is_same_word(word, own) for own in words) for word in wanted)
 
 
 def is_same_word(one: str, other: str) -> bool:

@@ -48,6 +48,7 @@ ARTICLE_ALONE = -5.0
 ARTICLES = frozenset(
     ["der", "die", "das", "dem", "den", "des", "ein", "eine", "einer", "einem", "einen", "eines"]
 )
+_NO_END = ",;:"
 _WORD = re.compile(r"[^\W_][\w\u0300-\u036f]*(?:[-\u2010\u2011'’.](?=\w)[\w\u0300-\u036f]+)*|\S")
 
 
@@ -395,8 +396,8 @@ def decode_mentions(
     """The mentions that the tags of a text mean, in its order.
 
     They are those of the likeliest sequence of tags in which no mention begins inside and none is
-    a mere article. The genitive s of a name that the text also has without it stays outside, as in
-    ``find_occurrences``.
+    a mere article. A comma at the end is cut off, and so is the genitive s of a name that the text
+    also has without it, as in ``find_occurrences``.
     """
     if not words:
         return []
@@ -416,6 +417,8 @@ def decode_mentions(
     alone = {text[start:end] for start, end in words}
     mentions = []
     for first, stop in spans:
+        while stop - first > 1 and text[slice(*words[stop - 1])] in _NO_END:
+            stop -= 1
         kind = KINDS[int((begin[first:stop] + inside[first:stop]).sum(dim=0).argmax())]
         named = [word for word in range(first, stop) if logits.names[word] > 0]
         end = trim_genitive(text, words[stop - 1], alone)

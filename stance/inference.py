@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stance.batching import collate_windows, mentioned_actors, plan_batches
+from stance.entity_recognition import TAGGER, Recogniser, load_recognisers
 from stance.evidence import choose_sentences
 from stance.examples import Example, build_examples
 from stance.features import Features, TokenMention, build_features
@@ -70,6 +71,8 @@ class StanceClassifier:
         abstain_below: float = 0.0,
         directory: Path | None = None,
         gazetteer: Sequence[KnownActor] = (),
+        tags_actors: bool = True,
+        recognisers: Sequence[Recogniser] = (),
     ) -> None:
         self.runtime = runtime or choose_runtime()
         self.model = model.eval()
@@ -81,6 +84,8 @@ class StanceClassifier:
         self.abstain_below = abstain_below
         self.directory = directory
         self.gazetteer = tuple(gazetteer)
+        self.tags_actors = tags_actors
+        self.recognisers = tuple(recognisers)
 
     @classmethod
     def from_pretrained(
@@ -92,6 +97,7 @@ class StanceClassifier:
         abstain_below: float | None = None,
         precision: float | None = None,
         gazetteer: str | Path | None = None,
+        finders: Sequence[str] = (TAGGER,),
     ) -> StanceClassifier:
         """Load a model directory that training wrote, by default the shipped model.
 
@@ -104,10 +110,13 @@ class StanceClassifier:
                 validation data, as stored with the model.
             gazetteer: a CSV file of known actors, see ``stance.gazetteer``, that are looked for
                 where actors are to be found.
+            finders: what looks for actors: ``tagger``, the model's own, ``spacy:PIPELINE`` and
+                ``gliner:MODEL``, together or alone.
 
         Raises:
             FileNotFoundError: if the directory or the gazetteer is not there.
             DocumentError: if the gazetteer cannot be read.
+            FinderError: if a finder is unknown, or its package or model is not there.
             ValueError: if it holds no stance model, the device is not there, or no threshold is
                 stored for the precision.
         """
@@ -115,6 +124,7 @@ class StanceClassifier:
 
         directory = Path(path) if path is not None else default_model_dir()
         runtime = choose_runtime(device)
+        recognisers = load_recognisers(finders, str(runtime.device))
         model = load_model(directory)
         calibration = directory / CALIBRATION_FILE
         stored: dict[str, Any] = {}
@@ -132,6 +142,8 @@ class StanceClassifier:
             abstain_below=abstain_below or 0.0,
             directory=directory,
             gazetteer=() if gazetteer is None else read_gazetteer(gazetteer),
+            tags_actors=TAGGER in finders,
+            recognisers=recognisers,
         )
 
     def predict(
@@ -173,6 +185,15 @@ class StanceClassifier:
         """What finds actors; raises as ``stance.actor_tagging.load_tagger``."""
         from stance.actor_finding import ActorFinder
 
+        if not self.tags_actors:
+            return ActorFinder(
+                self.model,
+                None,
+                self.tokenizer,
+                self.runtime,
+                recognisers=self.recognisers,
+                gazetteer=self.gazetteer,
+            )
         if self.directory is None:
             raise FileNotFoundError("a model that was not loaded from a directory has no tagger")
         return ActorFinder.from_directory(
@@ -180,15 +201,18 @@ class StanceClassifier:
             self.model,
             self.tokenizer,
             self.runtime,
+            recognisers=self.recognisers,
             gazetteer=self.gazetteer,
             max_tokens_per_batch=self.max_tokens_per_batch,
         )
 
     @property
     def finds_actors(self) -> bool:
-        """Whether the model has a tagger."""
+        """Whether the model has a tagger, or others are to find actors without one."""
         from stance.actor_tagging import TAGGER_FILE
 
+        if not self.tags_actors:
+            return True
         return self.directory is not None and (self.directory / TAGGER_FILE).is_file()
 
     def find_actors(

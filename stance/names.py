@@ -94,6 +94,11 @@ def looks_like_person(name: str) -> bool:
     )
 
 
+def is_organisation_word(word: str) -> bool:
+    """Whether a noun names a kind of organisation ("Kommission", "Landgericht")."""
+    return _is_like(_ORGANISATION, word)
+
+
 def _is_like(pattern: re.Pattern[str], word: str) -> bool:
     return pattern.fullmatch(word.lower().rstrip(".")) is not None
 

@@ -208,6 +208,15 @@ def test_a_genitive_s_stays_outside_where_the_name_occurs_without_it() -> None:
     assert mentions[1].name == (mentions[1].start, mentions[1].end)
 
 
+def test_a_mention_does_not_end_with_a_comma() -> None:
+    text = "Die Rektorin, Ada Holm, kam."
+    logits = make_logits(
+        text, {"Die": 1, "Rektorin": 2, ",": 2, "Ada": 1, "Holm": 2}, {"Ada", "Holm"}
+    )
+    mentions = decode_mentions(text, split_words(text), logits)
+    assert [text[m.start : m.end] for m in mentions] == ["Die Rektorin", "Ada Holm"]
+
+
 @pytest.mark.parametrize("field", ["shared_layers", "own_layers"])
 def test_layers_must_be_a_number_from_one_up(field: str) -> None:
     with pytest.raises(ValueError, match=f"{field} is 0"):

@@ -220,6 +220,8 @@ def test_baselines_learn_from_the_training_split_of_the_corpus(
         ("labels=[favor]", "two or more"),
         ("baselines=[svm]", "baselines has 'svm'; there are majority"),
         ("baseline_max_pairs=0", "baseline_max_pairs is 0"),
+        ("finders=[flair:de]", "finders has 'flair:de'; give tagger"),
+        ("finders=[tagger,spacy:de_x]", "only with actors=auto"),
         ("robustness=ja", "robustness is 'ja'; give true or false"),
     ],
 )

@@ -435,3 +435,28 @@ def test_a_gazetteer_beside_given_actors_is_a_contradiction(
     code = run("input=a.txt", "targets=Plan", "actors=Eva Holm", "gazetteer=known.csv")
     assert code == 2
     assert "actors and gazetteer" in capsys.readouterr().err
+
+
+def test_finders_beside_given_actors_are_a_contradiction(
+    run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("a.txt").write_text(REPORT, encoding="utf-8")
+    code = run("input=a.txt", "targets=Plan", "actors=Eva Holm", "finders=[tagger,spacy:de_x]")
+    assert code == 2
+    assert "actors and finders" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("finders", "message"),
+    [
+        ("finders=tagger", "give a list"),
+        ("finders=[tagger,flair:de]", "spacy:MODEL or gliner:MODEL"),
+        ("finders=[]", "finders is []"),
+    ],
+)
+def test_a_wrong_finder_is_a_wrong_argument(
+    run: Callable[..., int], capsys: pytest.CaptureFixture[str], finders: str, message: str
+) -> None:
+    Path("a.txt").write_text(REPORT, encoding="utf-8")
+    assert run("input=a.txt", "targets=Plan", "actors=auto", finders) == 2
+    assert message in capsys.readouterr().err

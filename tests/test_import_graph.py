@@ -34,6 +34,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("weights",),
     ("gazetteer",),
     ("actor_tagging", "actor_offices"),
+    ("actor_spokespersons", "entity_recognition"),
     ("actor_linking",),
     ("actor_finding",),
     ("inference",),

@@ -19,6 +19,7 @@ from rich.markup import escape
 
 from stance.baselines import BASELINES
 from stance.commands.overrides import quote_paths
+from stance.entity_recognition import TAGGER, check_finders
 from stance.locations import config_dir
 from stance.schema import LABELS, Document, Prediction
 from stance.score_table import build_table, describe_difference, describe_scored, list_notes
@@ -79,6 +80,8 @@ class EvaluateArguments:
     """Keys of the documents' own by which scores are sliced too, beside target, actor and so on."""
     actors: str | None = None
     """``auto``: also find the actors in each text, and score these and their stances."""
+    finders: Sequence[str] = (TAGGER,)
+    """What looks for actors: ``tagger``, the model's own, ``spacy:PIPELINE``, ``gliner:MODEL``."""
     robustness: bool = False
     """Also check that the model reads text and target (five more passes over the documents)."""
     baseline_max_pairs: int = 20_000
@@ -108,6 +111,9 @@ class EvaluateArguments:
                 )
         if self.actors not in (None, "auto"):
             raise ValueError(f"actors is {self.actors!r}; give auto, or null for those given")
+        check_finders(self.finders)
+        if list(self.finders) != [TAGGER] and self.actors != "auto":
+            raise ValueError("finders look for actors only with actors=auto; give that too")
         if not isinstance(self.robustness, bool):
             raise ValueError(f"robustness is {self.robustness!r}; give true or false")
         if self.baseline_max_pairs < 1:
@@ -198,7 +204,9 @@ def evaluate(arguments: EvaluateArguments, console: Console) -> None:
     seen = {target.text for document in training.documents for target in document.targets}
     properties = tabulate_properties(documents, seen, arguments.slices)
     others = [load_system(system, documents, arguments) for system in arguments.systems]
-    classifier = StanceClassifier.from_pretrained(arguments.model_dir, device=arguments.device)
+    classifier = StanceClassifier.from_pretrained(
+        arguments.model_dir, device=arguments.device, finders=arguments.finders
+    )
     names = [classifier.name, *arguments.baselines, *(other.name for other in others)]
     for name in names:
         if names.count(name) > 1:

@@ -33,6 +33,7 @@ from stance.batch_prediction import (
 from stance.commands.overrides import quote_path
 from stance.documents import TripleColumns, iter_documents
 from stance.encodings import DocumentError, detect_encoding
+from stance.entity_recognition import TAGGER, FinderError, check_finders
 from stance.inference import AUTO
 from stance.locations import config_dir, default_model_dir
 from stance.prediction_files import (
@@ -90,6 +91,8 @@ class PredictArguments:
     those of the documents, and finds them for documents without."""
     gazetteer: str | None = None
     """CSV file of known actors (name, kind, aliases, id, adjective), looked for as well."""
+    finders: Sequence[str] = (TAGGER,)
+    """What looks for actors: ``tagger``, the model's own, ``spacy:PIPELINE``, ``gliner:MODEL``."""
     author_actor: bool = False
     """Ask for the author of each text as well."""
     output: str | None = None
@@ -140,6 +143,10 @@ class PredictArguments:
                     f"{name} is {value!r}; give a text or a list of texts, "
                     f"""such as {name}='["...", "..."]'"""
                 )
+        try:
+            check_finders(self.finders)
+        except FinderError as error:
+            raise UsageError(str(error)) from error
         for name in ("output", "model_dir", "gazetteer"):
             if not isinstance(getattr(self, name), str | None):
                 raise UsageError(f"{name} is {getattr(self, name)!r}; give a path or null")
@@ -292,6 +299,10 @@ def predict(arguments: PredictArguments) -> None:
         raise UsageError(
             "actors and gazetteer are both given; give actors=auto, or leave the gazetteer out"
         )
+    if list(arguments.finders) != [TAGGER] and actors is not None:
+        raise UsageError(
+            "actors and finders are both given; give actors=auto, or leave the finders out"
+        )
     if arguments.engine == "ray":
         predict_on_cluster(arguments, targets, actors)
         return
@@ -344,8 +355,9 @@ def choose_search(
     """In which texts actors are looked for; raises ``UsageError`` if the model cannot."""
     if finds_all and not classifier.finds_actors:
         raise UsageError(
-            "actors=auto: this model has no tagger; give the actors, or train one with "
-            "stance-train-tagger"
+            "actors=auto: this model has no tagger; give the actors, train one with "
+            "stance-train-tagger, or let others find them, such as "
+            "finders=[spacy:de_core_news_lg]"
         )
     if finds_all:
         return "all"
@@ -543,7 +555,10 @@ def load_classifier(arguments: PredictArguments) -> StanceClassifier:
             abstain_below=arguments.abstain_below,
             precision=arguments.precision,
             gazetteer=arguments.gazetteer,
+            finders=arguments.finders,
         )
+    except FinderError as error:
+        raise UsageError(str(error)) from error
     except DocumentError as error:
         raise UsageError(f"gazetteer: {error}") from error
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
