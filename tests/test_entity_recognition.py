@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -172,3 +173,32 @@ def test_a_missing_pipeline_is_an_error_that_says_what_to_install() -> None:
     pytest.importorskip("spacy", reason="spaCy is not installed: pip install stance[spacy]")
     with pytest.raises(FinderError, match="python -m spacy download de_no_such_model"):
         load_recognisers(["tagger", "spacy:de_no_such_model"])
+
+
+# Its other warnings are its own affair.
+@pytest.mark.filterwarnings("default", "error:Sentence of length")
+def test_gliner_itself_is_given_nothing_that_it_would_cut(
+    tiny_encoder_dir: Path, tmp_path: Path
+) -> None:
+    reason = "GLiNER is not installed: pip install stance[gliner]"
+    gliner = pytest.importorskip("gliner", reason=reason)
+    config = gliner.GLiNERConfig(
+        model_name=str(tiny_encoder_dir), hidden_size=32, max_len=20, max_width=4
+    )
+    gliner.GLiNER.from_config(config).save_pretrained(tmp_path)
+    (recognise,) = load_recognisers([f"gliner:{tmp_path}"])
+    text = " ".join([TEXT] * 10) + " wort" * 60
+    found = recognise([text, "", TEXT])  # random weights: anything may be found
+    assert len(found) == 3
+    assert found[1] == []
+    for own in found:
+        assert all(one.end <= other.start for one, other in pairwise(own))
+        assert all(one.end <= len(text) for one in own)
+    with pytest.raises(UserWarning, match="truncated"):
+        gliner.GLiNER.from_pretrained(str(tmp_path)).inference([text], ["person"])
+
+
+def test_a_missing_gliner_model_is_an_error_that_says_what_to_give(tmp_path: Path) -> None:
+    pytest.importorskip("gliner", reason="GLiNER is not installed: pip install stance[gliner]")
+    with pytest.raises(FinderError, match="give a directory"):
+        load_recognisers([f"gliner:{tmp_path}"])
