@@ -204,7 +204,7 @@ def is_state(text: str, start: int, end: int) -> bool:
     something happens ("in Moskau")."""
     name = text[start:end].removesuffix("s")
     known = any({name, text[start:end]} & set(state.names) for state in known_states())
-    return known and not _PREPOSITION_OF_PLACE.search(text, 0, start)
+    return known and not _PREPOSITION_OF_PLACE.search(text, max(0, start - 12), start)
 
 
 def merge_mentions(found: Sequence[Sequence[TaggedMention]]) -> list[TaggedMention]:

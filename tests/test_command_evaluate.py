@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -53,7 +53,9 @@ class FakeStanceClassifier:
     has_probabilities = True
 
     @classmethod
-    def from_pretrained(cls, path: str | None = None, device: str = "auto") -> FakeStanceClassifier:
+    def from_pretrained(
+        cls, path: str | None = None, device: str = "auto", finders: Sequence[str] = ()
+    ) -> FakeStanceClassifier:
         return cls()
 
     def predict(self, documents: Iterable[Document]) -> list[Prediction]:

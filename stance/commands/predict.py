@@ -8,7 +8,7 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import partial
 from itertools import chain, islice, product
 from pathlib import Path
@@ -91,7 +91,7 @@ class PredictArguments:
     those of the documents, and finds them for documents without."""
     gazetteer: str | None = None
     """CSV file of known actors (name, kind, aliases, id, adjective), looked for as well."""
-    finders: Sequence[str] = (TAGGER,)
+    finders: Sequence[str] = field(default_factory=lambda: [TAGGER])
     """What looks for actors: ``tagger``, the model's own, ``spacy:PIPELINE``, ``gliner:MODEL``."""
     author_actor: bool = False
     """Ask for the author of each text as well."""
