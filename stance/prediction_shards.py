@@ -11,6 +11,7 @@ never has to go back behind a closed shard.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -62,7 +63,7 @@ class ShardWriter:
             raise
 
     def _shard(self, number: int) -> Path:
-        return self._path / f"{number:05d}{self._path.suffix.lower()}"
+        return self._path / name_shard(number, self._path.suffix.lower())
 
     def _check(self, complete: int) -> None:
         missing = [n for n in range(complete) if not self._shard(n).exists()]
@@ -107,8 +108,20 @@ class ShardWriter:
             self._unlock()
 
 
+def name_shard(number: int, ending: str) -> str:
+    """The name of a shard's file."""
+    return f"{number:05d}{ending}"
+
+
+def is_shard(name: str, ending: str) -> bool:
+    """Whether a file's name is one that ``name_shard`` gives; others are not ours to remove."""
+    return re.fullmatch(rf"\d{{5,}}{re.escape(ending)}", name) is not None
+
+
 def find_shards(path: Path) -> list[Path]:
     """The shards of a folder, and the folders of parts of such that were not completed."""
     ending = path.suffix.lower()
-    names = (f"[0-9]*{ending}", parts_of(Path(f"[0-9]*{ending}")).name)
-    return sorted(shard for name in names for shard in path.glob(name))
+    endings = (ending, parts_of(Path(ending)).name)
+    return sorted(
+        file for file in path.iterdir() if any(is_shard(file.name, own) for own in endings)
+    )

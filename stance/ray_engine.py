@@ -54,6 +54,7 @@ from stance.prediction_files import (
     render_csv,
     render_jsonl,
 )
+from stance.prediction_shards import is_shard, name_shard
 from stance.remote_files import Inputs, is_remote, open_filesystem, rename_file
 from stance.run_manifest import RunManifest, now
 from stance.schema import Document
@@ -337,7 +338,8 @@ class ShardSink(Datasink[Tally]):
         if rows:
             ending = PurePosixPath(self.output).suffix.lower()
             # The number of the task, which it keeps when it is done again.
-            write_bytes(f"{self.output}/{ctx.task_idx:05d}{ending}", render_shard(rows, ending))
+            shard = f"{self.output}/{name_shard(ctx.task_idx, ending)}"
+            write_bytes(shard, render_shard(rows, ending))
         return tally
 
     def on_write_complete(self, write_result: Any) -> None:
@@ -406,7 +408,7 @@ def clear_output(output: str, overwrite: bool) -> None:
         )
     ending = PurePosixPath(path).suffix.lower()
     for shard in shards:
-        if PurePosixPath(shard).suffix.lower() == ending:
+        if is_shard(PurePosixPath(shard).name, ending):
             system.delete_file(shard)
     for file in found[1:]:
         if file.is_file:

@@ -49,9 +49,11 @@ def test_other_programs_take_the_folder_for_a_table(tmp_path: Path) -> None:
 def test_a_new_run_removes_the_shards_of_the_last_one_and_no_other_file(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     write_shards(path, portions=5)
-    (path / "notes.txt").touch()
+    for name in ("notes.txt", "2025-notes.csv"):
+        (path / name).touch()
     write_shards(path, portions=1)
-    assert sorted(file.name for file in path.iterdir()) == ["00000.csv", "notes.txt"]
+    left = sorted(file.name for file in path.iterdir())
+    assert left == ["00000.csv", "2025-notes.csv", "notes.txt"]
 
 
 def test_rows_of_an_interrupted_run_can_be_read(tmp_path: Path) -> None:

@@ -211,11 +211,12 @@ def test_an_output_that_exists_is_kept_and_only_shards_are_replaced(tmp_path: Pa
     clear_output(str(output), overwrite=False)
     output.mkdir()
     (output / "00000.parquet").touch()
-    (output / "mine.txt").touch()
+    for name in ("mine.txt", "mine.parquet"):
+        (output / name).touch()
     with pytest.raises(PredictionFileError, match="overwrite=true"):
         clear_output(output.as_uri(), overwrite=False)
     clear_output(output.as_uri(), overwrite=True)
-    assert [file.name for file in output.iterdir()] == ["mine.txt"]
+    assert sorted(file.name for file in output.iterdir()) == ["mine.parquet", "mine.txt"]
     (tmp_path / "file.csv").touch()
     with pytest.raises(PredictionFileError, match="is a file"):
         clear_output(str(tmp_path / "file.csv"), overwrite=True)
